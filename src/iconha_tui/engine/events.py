@@ -1,0 +1,155 @@
+"""Events of a run. What is on the screen, what `status` says of a run, and where to resume are folds over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Outcome = Literal["done", "todo", "failed", "blocked", "cancelled"]
+"""How a step, stage or run ended; todo: a survey found work to do, and did none of it."""
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """A run begins. stages: the names of the stages it will pass. mode: "run", or "survey" which only probes."""
+
+    stages: list[str]
+    mode: str = "run"
+    program: str = ""
+
+
+@dataclass(frozen=True)
+class StageStarted:
+    stage: str
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    stage: str
+    step: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A verdict on one target. phase: "probe" before, "verify" after the actions. verdict: done, needed or blocked."""
+
+    stage: str
+    step: str
+    target: str
+    phase: Literal["probe", "verify"]
+    verdict: Literal["done", "needed", "blocked"]
+    text: str
+
+
+@dataclass(frozen=True)
+class ActionStarted:
+    """index counts from 1 to `of`, per step and target. shown: the action as an operator may see it, secrets masked."""
+
+    stage: str
+    step: str
+    target: str
+    index: int
+    of: int
+    shown: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """Lines that a target said, clean of control sequences and secrets. Never journalled: the transcript keeps them."""
+
+    stage: str
+    step: str
+    target: str
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class ActionFinished:
+    stage: str
+    step: str
+    target: str
+    index: int
+    seconds: float
+    code: int | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Verify is not true yet. left: seconds of patience."""
+
+    stage: str
+    step: str
+    target: str
+    text: str
+    left: float
+
+
+@dataclass(frozen=True)
+class StepFinished:
+    """changed: actions were carried out. text: the evidence, or what went wrong. The rest describes a failure."""
+
+    stage: str
+    step: str
+    outcome: Outcome
+    changed: bool
+    seconds: float
+    text: str = ""
+    where: str = ""
+    command: str = ""
+    tail: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class StageFinished:
+    stage: str
+    outcome: Outcome
+    changed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunFinished:
+    outcome: Outcome
+    changed: bool
+    seconds: float
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | StepStarted
+    | Probed
+    | ActionStarted
+    | Output
+    | ActionFinished
+    | Waiting
+    | StepFinished
+    | StageFinished
+    | RunFinished
+)
+
+OnEvent = Callable[[Event], None]
+"""Observers take events from any thread, in order per target; they must return quickly."""
+
+KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+
+
+def to_dict(event: Event, at: float) -> dict[str, Any]:
+    """JSON form: the event's kind, its time (seconds since 1970) and its fields."""
+    return {"event": type(event).__name__, "at": round(at, 3), **asdict(event)}
+
+
+def from_dict(data: Mapping[str, Any]) -> Event | None:
+    """The event of a JSON form; None where this version does not know the kind or its fields."""
+    kind = KINDS.get(str(data.get("event")))
+    if kind is None:
+        return None
+    try:
+        event: Event = kind(**{k: v for k, v in data.items() if k not in ("event", "at")})
+    except TypeError:
+        return None
+    return event

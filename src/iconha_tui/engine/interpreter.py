@@ -1,0 +1,82 @@
+"""Carries actions out: the one place where secrets meet the wire and where anything changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, waits_for
+from iconha_tui.engine.events import ActionFinished, ActionStarted, OnEvent, Output
+from iconha_tui.engine.step import Context
+from iconha_tui.errors import Cancelled, Trouble
+
+
+class ActionFailed(Trouble):
+    """An action that was carried out and did not succeed. command: it, as an operator may see it."""
+
+    def __init__(self, trouble: Trouble, command: str) -> None:
+        super().__init__(trouble.what, where=trouble.where, remedy=trouble.remedy, detail=trouble.detail)
+        self.command = command
+
+
+def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: str, step: str, target: str) -> None:
+    """Carries out the actions of one target, in order. Raises ActionFailed or Cancelled."""
+    for index, action in enumerate(actions, start=1):
+        if ctx.cancel.is_set():
+            raise Cancelled("Stopped before the next action.", where=target)
+        shown = ctx.vault.mask(action.shown())
+        if missing := waits_for(action):
+            raise Trouble(
+                f"{', '.join(missing)} is not known yet.", where=target, remedy="Run the earlier stages first."
+            )
+        emit(ActionStarted(stage, step, target, index, len(actions), shown, action.why))
+
+        def said(lines: list[str]) -> None:
+            emit(Output(stage, step, target, [ctx.vault.mask(line) for line in lines]))
+
+        began = time.monotonic()
+        try:
+            code = _one(action, ctx, f"{ctx.spec.name}.{step}.{target}.{index}", said)
+        except Cancelled:
+            raise
+        except Trouble as trouble:
+            raise ActionFailed(trouble, shown) from trouble
+        emit(ActionFinished(stage, step, target, index, round(time.monotonic() - began, 3), code))
+
+
+def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], None]) -> int | None:
+    match action:
+        case Run():
+            return _run(action, ctx, key, said)
+        case Upload():
+            content = ctx.vault.reveal(action.content).encode()
+            ctx.node(action.target).write(
+                action.path, content, mode=action.mode, owner=action.owner, check=action.check, backup=action.backup
+            )
+        case Copy():
+            copied = ctx.node(action.source).read(action.path)
+            if copied is None:
+                raise Trouble(f"{action.path} is not there.", where=action.source, remedy="Retry the stage.")
+            ctx.node(action.target).write(action.path, copied, mode=action.mode, owner=action.owner)
+        case Call():
+            ctx.cloud.call(action.service, action.operation, action.params)
+    return None
+
+
+def _run(action: Run, ctx: Context, key: str, said: Callable[[list[str]], None]) -> int:
+    node = ctx.node(action.target)
+    if action.long:
+        done = node.run_long(key, action.argv, timeout=action.timeout, on_lines=said, cancel=ctx.cancel)
+    else:
+        done = node.run(
+            action.argv,
+            root=action.root,
+            stdin=None if action.stdin is None else ctx.vault.reveal(action.stdin).encode(),
+            timeout=action.timeout,
+            on_lines=said,
+            cancel=ctx.cancel,
+        )
+    if done.code not in action.ok:
+        ended = "ended without an exit code" if done.code == -1 else f"ended with exit code {done.code}"
+        raise Trouble(f"The command {ended}.", where=action.target, detail=ctx.vault.mask(done.tail))
+    return done.code

@@ -1,0 +1,152 @@
+"""The journal: every event but output, as JSON lines; and what follows from it, as folds."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from iconha_tui.engine.events import (
+    Event,
+    Output,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    StepStarted,
+    Waiting,
+    from_dict,
+    to_dict,
+)
+from iconha_tui.errors import Trouble
+
+
+class Journal:
+    """Appends events to journal.jsonl and output to transcript.log (both 0600). An observer: call it with events.
+
+    Each event is on disk before the call returns, so before the next action starts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._events = _append(folder / "journal.jsonl")
+        _end_cut_line(self._events)
+        self._transcript = _append(folder / "transcript.log")
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, Output):
+                stamp = time.strftime("%H:%M:%S")
+                self._transcript.writelines(f"{stamp} {event.target} | {line}\n" for line in event.lines)
+                return
+            if isinstance(event, Waiting):
+                return
+            self._transcript.flush()
+            self._events.write(json.dumps(to_dict(event, time.time()), ensure_ascii=False) + "\n")
+            self._events.flush()
+            os.fsync(self._events.fileno())
+
+    def close(self) -> None:
+        self._events.close()
+        self._transcript.close()
+
+
+def _append(path: Path) -> IO[str]:
+    try:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.fdopen(os.open(path, flags, 0o600), "a+", encoding="utf-8")
+    except OSError as error:
+        raise Trouble(
+            f"Cannot be written: {error.strerror}.",
+            where=str(path),
+            remedy="Make room or mend the folder's permissions.",
+        ) from error
+
+
+def _end_cut_line(file: IO[str]) -> None:
+    """A crash may have cut the last line short: end it, so that the next event begins on a line of its own."""
+    end = os.lseek(file.fileno(), 0, os.SEEK_END)
+    if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+        file.write("\n")
+        file.flush()
+
+
+def read(path: Path) -> Iterator[tuple[float, Event]]:
+    """The events of a journal with their times, oldest first. Lines that are cut or unknown are passed over."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    data = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(data, dict) and (event := from_dict(data)) is not None:
+                    yield float(data.get("at", 0.0)), event
+    except FileNotFoundError:
+        return
+
+
+@dataclass
+class StageProgress:
+    """One stage so far. state: todo, running, done, failed, blocked or cancelled. seconds: of its last run."""
+
+    state: str = "todo"
+    seconds: float = 0.0
+    at: float = 0.0
+    step: str = ""
+    changed: bool = False
+
+
+@dataclass
+class Progress:
+    """Where the runs of a cluster have got to: a fold over its journal.
+
+    interrupted: the last run ended without a RunFinished, so it was killed, or is still going on.
+    """
+
+    stages: dict[str, StageProgress] = field(default_factory=dict)
+    last: float = 0.0
+    interrupted: bool = False
+    outcome: str = ""
+    failure: StepFinished | None = None
+
+    def stage(self, name: str) -> StageProgress:
+        return self.stages.setdefault(name, StageProgress())
+
+    def take(self, at: float, event: Event) -> None:
+        """Takes the next event."""
+        self.last = at
+        match event:
+            case RunStarted():
+                self.interrupted, self.outcome, self.failure = True, "", None
+            case StageStarted(stage=name):
+                entry = self.stage(name)
+                entry.state, entry.at, entry.step = "running", at, ""
+            case StepStarted(stage=name, title=title):
+                self.stage(name).step = title
+            case StepFinished() if event.outcome != "done":
+                self.failure = event
+            case StageFinished(stage=name):
+                entry = self.stage(name)
+                entry.state, entry.at = event.outcome, at
+                entry.changed = entry.changed or event.changed
+                if event.changed or not entry.seconds:
+                    entry.seconds = event.seconds
+            case RunFinished():
+                self.interrupted, self.outcome = False, event.outcome
+            case _:
+                pass
+
+
+def fold(events: Iterable[tuple[float, Event]]) -> Progress:
+    """The progress after all of `events`."""
+    progress = Progress()
+    for at, event in events:
+        progress.take(at, event)
+    return progress

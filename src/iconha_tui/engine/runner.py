@@ -1,0 +1,202 @@
+"""The runner: carries the stages out, a step at a time, all targets of a step at once, and says what happens as events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Literal, TypeVar
+
+from iconha_tui import __version__
+from iconha_tui.engine.events import (
+    OnEvent,
+    Outcome,
+    Probed,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    StepStarted,
+    Waiting,
+)
+from iconha_tui.engine.interpreter import ActionFailed, carry_out
+from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict
+from iconha_tui.errors import Cancelled, Trouble
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5
+"""Seconds between two looks of a verify that is waited for."""
+
+
+def run(stages: Sequence[Stage], ctx: Context, emit: OnEvent) -> RunFinished:
+    """Makes every step of `stages` true, in order. Stops at the first that fails, is blocked or is cancelled."""
+    return _pass_through(stages, ctx, emit, act=True)
+
+
+def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent) -> RunFinished:
+    """Probes only, in order, up to the first step that is not done. Brings the facts that a resumed run needs."""
+    return _pass_through(stages, ctx, emit, act=False)
+
+
+def _pass_through(stages: Sequence[Stage], ctx: Context, emit: OnEvent, *, act: bool) -> RunFinished:
+    began = time.monotonic()
+    emit(RunStarted([stage.name for stage in stages], "run" if act else "survey", __version__))
+    outcome: Outcome = "done"
+    changed = False
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="step") as pool:
+        for stage in stages:
+            finished = _stage(stage, ctx, emit, pool, act)
+            changed = changed or finished.changed
+            emit(finished)
+            if finished.outcome != "done":
+                outcome = finished.outcome
+                break
+    end = RunFinished(outcome, changed, round(time.monotonic() - began, 3))
+    emit(end)
+    return end
+
+
+def _stage(stage: Stage, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, act: bool) -> StageFinished:
+    began = time.monotonic()
+    emit(StageStarted(stage.name))
+    changed = False
+    outcome: Outcome = "done"
+    for step in stage.steps:
+        emit(StepStarted(stage.name, step.id, step.title))
+        finished = _step(stage.name, step, ctx, emit, pool, act)
+        changed = changed or finished.changed
+        emit(finished)
+        if finished.outcome != "done":
+            outcome = finished.outcome
+            break
+    return StageFinished(stage.name, outcome, changed, round(time.monotonic() - began, 3))
+
+
+def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, act: bool) -> StepFinished:
+    began = time.monotonic()
+    changed = False
+
+    def finish(outcome: Outcome, text: str, **more: str) -> StepFinished:
+        return StepFinished(
+            stage, step.id, outcome, changed, round(time.monotonic() - began, 3), ctx.vault.mask(text), **more
+        )
+
+    try:
+        verdicts = _on_all(pool, step.targets(ctx.view), lambda target: _judge(stage, step, ctx, emit, target))
+        if block := _blocked(verdicts):
+            return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
+        needed = [target for target, verdict in verdicts.items() if isinstance(verdict, Needed)]
+        if needed and not act:
+            return finish("todo", _evidence({target: verdicts[target] for target in needed}))
+        if needed:
+            view = ctx.view
+            plans = {target: step.plan(view, target) for target in needed}
+            changed = any(plans.values())
+            _on_all(
+                pool,
+                needed,
+                lambda target: carry_out(plans[target], ctx, emit, stage=stage, step=step.id, target=target),
+            )
+            verdicts |= _on_all(pool, needed, lambda target: _settle(stage, step, ctx, emit, target))
+            if block := _blocked(verdicts):
+                return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
+            for target, verdict in verdicts.items():
+                if isinstance(verdict, Needed):
+                    return finish("failed", verdict.why, where=target, remedy=step.remedy(ctx.view))
+        return finish("done", _evidence(verdicts))
+    except Cancelled as cancelled:
+        return finish("cancelled", cancelled.what, where=cancelled.where, remedy=cancelled.remedy)
+    except Trouble as trouble:
+        return finish(
+            "failed",
+            trouble.what,
+            where=trouble.where,
+            command=trouble.command if isinstance(trouble, ActionFailed) else "",
+            tail=ctx.vault.mask(trouble.detail),
+            remedy=trouble.remedy or step.remedy(ctx.view),
+        )
+
+
+def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
+    if ctx.cancel.is_set():
+        raise Cancelled("Stopped by the operator.", where=target)
+    verdict = step.probe(ctx, target)
+    _tell(stage, step, ctx, emit, target, "probe", verdict)
+    return verdict
+
+
+def _tell(
+    stage: str,
+    step: Step,
+    ctx: Context,
+    emit: OnEvent,
+    target: str,
+    phase: Literal["probe", "verify"],
+    verdict: Verdict,
+) -> None:
+    ctx.learn(verdict.facts)
+    match verdict:
+        case Done(evidence=text):
+            emit(Probed(stage, step.id, target, phase, "done", ctx.vault.mask(text)))
+        case Needed(why=text):
+            emit(Probed(stage, step.id, target, phase, "needed", ctx.vault.mask(text)))
+        case Blocked(why=text):
+            emit(Probed(stage, step.id, target, phase, "blocked", ctx.vault.mask(text)))
+
+
+def _settle(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
+    """Looks until verify is true, blocked, or its patience is over. A silent node counts as not true yet."""
+    patience = step.patience_for(ctx.view)
+    end = time.monotonic() + patience
+    while True:
+        try:
+            verdict = step.verify(ctx, target)
+        except Cancelled:
+            raise
+        except Trouble as trouble:
+            if time.monotonic() >= end:
+                raise
+            verdict = Needed(str(trouble))
+        left = end - time.monotonic()
+        if not isinstance(verdict, Needed) or left <= 0:
+            _tell(stage, step, ctx, emit, target, "verify", verdict)
+            return verdict
+        emit(Waiting(stage, step.id, target, ctx.vault.mask(verdict.why), round(left, 1)))
+        if ctx.cancel.wait(min(POLL, left)):
+            raise Cancelled("Stopped by the operator while waiting.", where=target)
+
+
+def _on_all(pool: ThreadPoolExecutor, targets: Sequence[str], work: Callable[[str], T]) -> dict[str, T]:
+    """`work` on all targets at once. All come to their end before the first trouble is raised: nothing is left half told."""
+    futures = {target: pool.submit(work, target) for target in targets}
+    wait(futures.values())
+    for target, future in futures.items():
+        error = future.exception()
+        if error is not None and not isinstance(error, Trouble):
+            log.error("Unexpected error on %s", target, exc_info=error)
+            raise Trouble(
+                f"An error that this program did not foresee: {type(error).__name__}: {error}.",
+                where=target,
+                remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
+            ) from error
+    troubles = [error for future in futures.values() if (error := future.exception())]
+    for error in sorted(troubles, key=lambda e: isinstance(e, Cancelled)):
+        raise error
+    return {target: future.result() for target, future in futures.items()}
+
+
+def _blocked(verdicts: dict[str, Verdict]) -> tuple[str, Blocked] | None:
+    return next(((target, verdict) for target, verdict in verdicts.items() if isinstance(verdict, Blocked)), None)
+
+
+def _evidence(verdicts: dict[str, Verdict]) -> str:
+    """What was seen, once where all targets say the same."""
+    said = {target: v.evidence if isinstance(v, Done) else v.why for target, v in verdicts.items()}
+    if len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{target}: {text}" for target, text in said.items())

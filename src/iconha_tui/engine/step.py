@@ -1,0 +1,186 @@
+"""A step: probe, plan, verify. A stage: a named list of steps, one chapter of the guide."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from typing import Any
+
+from iconha_tui.engine.actions import MASK, Action, Lookup, SecretRef, Text, unknown
+from iconha_tui.engine.ports import Cloud, Node
+from iconha_tui.errors import Trouble
+from iconha_tui.spec import Spec
+
+AWS = "aws"
+"""The target of steps that speak to the AWS API."""
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """The work is done already. evidence: what was seen. facts: what later steps may use."""
+
+    evidence: str
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Needed:
+    """There is work to do. why: what is missing."""
+
+    why: str
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Only the operator can go on from here."""
+
+    why: str
+    remedy: str
+    facts: Facts = field(default_factory=dict)
+
+
+Verdict = Done | Needed | Blocked
+
+
+class Vault:
+    """The secrets of this process, in memory only. A missing one raises Trouble with the remedy it was declared with."""
+
+    def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        self._secrets = dict(secrets or {})
+
+    def put(self, name: str, value: str) -> None:
+        self._secrets[name] = value
+
+    def has(self, name: str) -> bool:
+        return bool(self._secrets.get(name))
+
+    def reveal(self, text: Text) -> str:
+        """`text` with its secrets in the clear: for the wire, never for a screen or a file of ours."""
+        return "".join(self._value(part.name) if isinstance(part, SecretRef) else part for part in text)
+
+    def _value(self, name: str) -> str:
+        value = self._secrets.get(name)
+        if not value:
+            raise Trouble(f"The secret {name} is not known.", remedy="Enter it in the credentials stage.")
+        return value
+
+    def mask(self, text: str) -> str:
+        """`text` with every known secret masked: the last guard before something is shown or written."""
+        for value in self._secrets.values():
+            if len(value) >= 8:
+                text = text.replace(value, MASK)
+        return text
+
+
+@dataclass(frozen=True)
+class View:
+    """What a plan may look at: the spec and the facts read so far. Having nothing else is what keeps plans pure."""
+
+    spec: Spec
+    facts: Facts = field(default_factory=dict)
+
+    def fact(self, name: str) -> str:
+        """A fact as text; a marker (actions.unknown) while nobody has read it."""
+        value = self.facts.get(name)
+        return unknown(name) if value is None else str(value)
+
+    def other(self, node: str) -> str:
+        """The other node's name."""
+        first, second = self.spec.names
+        return second if node == first else first
+
+
+@dataclass
+class Context:
+    """What a probe may use: reading only, by agreement; the runner alone carries actions out.
+
+    cloud: AWS with the operator's credentials; node_cloud: with the keys that the nodes will use.
+    node: a machine by name, connected when first used. reach: why a TCP port (host, port) does not answer, "" when it does.
+    """
+
+    spec: Spec
+    cloud: Cloud
+    node: Callable[[str], Node]
+    node_cloud: Callable[[], Cloud]
+    reach: Callable[[str, int], str]
+    vault: Vault = field(default_factory=Vault)
+    facts: dict[str, Any] = field(default_factory=dict)
+    cancel: Event = field(default_factory=Event)
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @property
+    def view(self) -> View:
+        with self._lock:
+            return View(self.spec, dict(self.facts))
+
+    def learn(self, facts: Facts) -> None:
+        """Keeps what a verdict brought; None forgets."""
+        with self._lock:
+            self.facts.update(facts)
+
+    def fact(self, name: str) -> str:
+        """A fact that a step cannot do without. Raises Trouble when an earlier step has not brought it."""
+        value = self.facts.get(name)
+        if value is None:
+            raise Trouble(f"{name} is not known yet.", remedy="Run the earlier stages first.")
+        return str(value)
+
+
+class Step(ABC):
+    """One thing that must be true. Steps hold no state: the world, the spec and the facts do.
+
+    id: stage.name, stable, for the journal. title: what the operator reads. guide: the guide's own line, "" where it has none;
+    departs: why this step does otherwise, "" where it does not. patience: seconds that verify may take to come true.
+    """
+
+    id: str
+    title: str
+    guide: str = ""
+    departs: str = ""
+    patience: float = 0.0
+
+    def targets(self, view: View) -> Sequence[str]:
+        """Where it works: node names or AWS. They are worked on at the same time."""
+        return view.spec.names
+
+    @abstractmethod
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        """Reads the world; changes nothing."""
+
+    @abstractmethod
+    def plan(self, view: View, target: str) -> list[Action]:
+        """The actions that would make it true, in order. Pure; facts not read yet appear as markers."""
+
+    def lookups(self, view: View) -> list[Lookup]:
+        """The facts that this step brings from the AWS API, for scripts, which have no probe."""
+        return []
+
+    def verify(self, ctx: Context, target: str) -> Verdict:
+        """Judges after the actions. The probe, where nothing else is said."""
+        return self.probe(ctx, target)
+
+    def patience_for(self, view: View) -> float:
+        """Seconds that verify may take to come true, under this spec."""
+        return self.patience
+
+    def remedy(self, view: View) -> str:
+        """What to do when this step fails and the failure itself does not say."""
+        return "Read the last lines above, mend the cause, then retry this stage."
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A chapter of the guide. name: one word, the same in stages/, screens/, assets/help/ and tests.
+
+    summary: a paragraph in plain words of what will happen and why.
+    """
+
+    name: str
+    title: str
+    summary: str
+    steps: tuple[Step, ...]

@@ -1,0 +1,30 @@
+"""What the program tells an operator when something cannot go on."""
+
+from __future__ import annotations
+
+
+class Trouble(Exception):
+    """Something that an operator can act on: what happened, where, and what to do now.
+
+    what: one sentence, without the place. where: a node's name, an API call or a file; "" where it has none.
+    remedy: one sentence that says what to do now. detail: last lines of output, for the screen that opens the failure.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        self.detail = detail
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{head} {self.remedy}".rstrip()
+
+
+class Cancelled(Trouble):
+    """The operator stopped the run."""
+
+
+class SpecTrouble(Trouble):
+    """The spec cannot be read or does not hold together: exit code 2."""

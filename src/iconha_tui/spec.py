@@ -1,0 +1,311 @@
+"""The Spec: what the operator wants. Every form of the wizard edits one part of it; it is saved as TOML and holds no secret."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import tomlkit
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from iconha_tui.errors import SpecTrouble
+
+FORMAT = 1
+"""The version of the file's form. A file of a newer one is refused, never guessed at."""
+
+
+def _matching(pattern: str, sentence: str) -> AfterValidator:
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise ValueError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def _clean_path(value: str) -> str:
+    if any(ord(c) < 32 for c in value):
+        raise ValueError("A path holds no control characters.")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("Write a network as 203.0.113.0/24, or one address as 203.0.113.7/32.") from None
+
+
+ClusterName = Annotated[
+    str,
+    _matching(
+        r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", "1 to 32 small letters, digits and hyphens, no hyphen at either end."
+    ),
+]
+NodeName = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
+        "A host name: letters, digits and hyphens, 63 at most, no hyphen at either end.",
+    ),
+]
+Region = Annotated[str, _matching(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", "A region looks like ap-northeast-2 or us-east-1.")]
+ProfileName = Annotated[str, _matching(r"[A-Za-z0-9_.@+/-]{0,128}", "A profile name: letters, digits and _ . @ + / -")]
+InstanceId = Annotated[str, _matching(r"(i-[0-9a-f]{8,17})?", "An instance id looks like i-0123456789abcdef0.")]
+ImageId = Annotated[str, _matching(r"(ami-[0-9a-f]{8,17})?", "An image id looks like ami-0123456789abcdef0.")]
+SubnetId = Annotated[str, _matching(r"subnet-[0-9a-f]{8,17}", "A subnet id looks like subnet-0123456789abcdef0.")]
+AllocationId = Annotated[
+    str, _matching(r"(eipalloc-[0-9a-f]{8,17})?", "An allocation id looks like eipalloc-0123456789abcdef0.")
+]
+InstanceType = Annotated[
+    str, _matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "An instance type looks like t3.small or m6i.2xlarge.")
+]
+KeyPair = Annotated[
+    str, _matching(r"[\x21-\x7e][\x20-\x7e]{0,254}|", "A key pair's name: printable ASCII, 255 characters at most.")
+]
+UserName = Annotated[str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "A user name: small letters, digits, _ and -.")]
+ResourceId = Annotated[
+    str,
+    _matching(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", "A resource id: letters, digits and _ . -, beginning with a letter."),
+]
+Time = Annotated[str, _matching(r"\d{1,6}(ms|s|m|min|h)?", "A time looks like 60s or 2m.")]
+PropertyName = Annotated[
+    str, _matching(r"[a-z][a-z0-9-]{0,63}", "A property's name: small letters, digits and hyphens.")
+]
+PropertyValue = Annotated[
+    str, _matching(r"[A-Za-z0-9_.:+%-]{1,64}", "A property's value: letters, digits and _ . : + % -, 64 at most.")
+]
+FilePath = Annotated[str, AfterValidator(_clean_path)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+
+
+class Part(BaseModel):
+    """A table of the spec. An unknown key is an error: it is a typing mistake more often than a wish."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class Aws(Part):
+    """How the operator's side reaches AWS. Keys come through botocore's own chain, or are typed in and never saved."""
+
+    region: Region = "us-east-1"
+    profile: ProfileName = ""
+    """A profile of the AWS config file; empty: botocore's default chain (environment, default profile, SSO, role)."""
+    config_file: FilePath = ""
+    """Another AWS config file than ~/.aws/config."""
+
+
+class Ssh(Part):
+    """How the operator's side reaches the nodes."""
+
+    user: UserName = "ubuntu"
+    key_file: FilePath = ""
+    """A private key; empty: the SSH agent and the default keys."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    address: Literal["public", "private"] = "public"
+    """Which address of an instance to connect to; private where the operator is inside the VPC or on a VPN."""
+
+
+class NodeSpec(Part):
+    """One of the two machines. The first of the spec is the active one at the start."""
+
+    name: NodeName
+    instance_id: InstanceId = ""
+    """An existing instance; empty where instances are launched (they are found again by their tags)."""
+
+
+class Instances(Part):
+    """Where the two machines come from."""
+
+    mode: Literal["launch", "existing"] = "launch"
+    image: ImageId = ""
+    """Empty: the newest image of `ubuntu` by Canonical."""
+    ubuntu: Literal["18.04", "20.04", "22.04", "24.04"] = "22.04"
+    instance_type: InstanceType = "t3.medium"
+    key_pair: KeyPair = ""
+    subnet_ids: list[SubnetId] = Field(default_factory=list, max_length=2)
+    """One subnet for both nodes, or one each (two zones); empty: the default VPC's first."""
+    ssh_cidr: Cidr = "0.0.0.0/0"
+    """Who may reach tcp 22."""
+    allocation_id: AllocationId = ""
+    """An Elastic IP that is there already; empty: one is allocated and tagged."""
+    volume_gib: Annotated[int, Field(ge=8, le=16384)] = 100
+
+
+class Packages(Part):
+    shell: Literal["crm", "pcs"] = "crm"
+    """The cluster shell. Both work through every stage."""
+
+
+class Authkey(Part):
+    keep: Literal[""] | NodeName = ""
+    """Whose key wins where the nodes hold two different ones; empty: ask."""
+
+
+class Corosync(Part):
+    cluster_name: ClusterName = "nodecluster"
+    transport: Literal["udpu", "knet"] = "udpu"
+    """udpu as in the guide (on Corosync 3 in clear text); knet encrypts with the authkey and needs Corosync 3."""
+    port: Annotated[int, Field(ge=1024, le=65535)] = 5405
+    token_ms: Annotated[int, Field(ge=0, le=300_000)] = 0
+    """Milliseconds until a silent node is declared lost; 0: Corosync's default (1000, from 3.0.4 on 3000)."""
+    conf: dict[str, str] = Field(default_factory=dict)
+    """A whole corosync.conf per node name, where the operator has edited it."""
+    settle: Annotated[int, Field(ge=5, le=600)] = 60
+    """Seconds within which both members must have joined."""
+
+
+class Pacemaker(Part):
+    properties: dict[PropertyName, PropertyValue] = Field(
+        default_factory=lambda: {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
+    )
+    """Cluster properties (guide step 6)."""
+    settle: Annotated[int, Field(ge=5, le=600)] = 90
+    """Seconds within which both nodes must be online with a DC."""
+
+
+class AwsCli(Part):
+    credentials: Literal["keys", "role"] = "keys"
+    """What awseip uses on the nodes: root's own keys, or the role that the instances have."""
+    profile: ProfileName = ""
+    """The operator's profile whose keys the nodes get; empty: typed in, or ICONHA_NODE_ACCESS_KEY_ID and
+    ICONHA_NODE_SECRET_ACCESS_KEY of the environment."""
+
+
+class Operation(Part):
+    timeout: Time = "60s"
+    interval: Time = "0s"
+    on_fail: Literal["restart", "block", "ignore", "stop", "standby", "fence"] = "restart"
+
+
+class Resource(Part):
+    """The Elastic IP primitive, with the guide's values (step 8)."""
+
+    id: ResourceId = "elastic-ip"
+    start: Operation = Operation()
+    monitor: Operation = Operation(interval="10s")
+    stop: Operation = Operation(on_fail="block")
+    meta: dict[PropertyName, PropertyValue] = Field(
+        default_factory=lambda: {"migration-threshold": "2", "failure-timeout": "60s", "resource-stickiness": "100"}
+    )
+    api_delay: Annotated[int, Field(ge=0, le=60)] = 0
+    """Seconds that awseip waits between API calls; 0: the agent's own default (3)."""
+
+
+class Spec(Part):
+    """Everything that a run needs, secrets excepted."""
+
+    version: int = FORMAT
+    name: ClusterName = "icon"
+    aws: Aws = Field(default_factory=Aws)
+    ssh: Ssh = Field(default_factory=Ssh)
+    nodes: list[NodeSpec] = Field(
+        default_factory=lambda: [NodeSpec(name="PRep-01"), NodeSpec(name="PRep-02")], min_length=2, max_length=2
+    )
+    instances: Instances = Field(default_factory=Instances)
+    packages: Packages = Field(default_factory=Packages)
+    authkey: Authkey = Field(default_factory=Authkey)
+    corosync: Corosync = Field(default_factory=Corosync)
+    pacemaker: Pacemaker = Field(default_factory=Pacemaker)
+    awscli: AwsCli = Field(default_factory=AwsCli)
+    elastic_ip: Resource = Field(default_factory=Resource)
+
+    @field_validator("version")
+    @classmethod
+    def _known_version(cls, value: int) -> int:
+        if value != FORMAT:
+            raise ValueError(f"This program reads version {FORMAT} of the spec; the file has {value}.")
+        return value
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        first, second = self.nodes
+        if first.name.lower() == second.name.lower():
+            raise ValueError("The two nodes need different names.")
+        if self.instances.mode == "existing":
+            if not (first.instance_id and second.instance_id):
+                raise ValueError("Choose two existing instances, or launch two.")
+            if first.instance_id == second.instance_id:
+                raise ValueError("The two nodes need two different instances.")
+        if self.authkey.keep not in ("", first.name, second.name):
+            raise ValueError("authkey.keep names one of the two nodes.")
+        return self
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The two nodes' names, the active one first."""
+        return self.nodes[0].name, self.nodes[1].name
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """One sentence per fault, each led by the field's place in the file."""
+    out = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        text = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
+        if fault["type"] == "extra_forbidden":
+            text = "There is no such setting."
+        out.append(f"{place}: {text}" if place else text)
+    return out
+
+
+def loads(text: str, *, where: str = "spec") -> Spec:
+    """Reads a spec from TOML. Raises SpecTrouble with a sentence per fault."""
+    try:
+        return Spec.model_validate(tomlkit.parse(text).unwrap())
+    except ValidationError as error:
+        raise SpecTrouble(
+            " ".join(sentences(error)), where=where, remedy="Correct the file and start again."
+        ) from error
+    except (tomlkit.exceptions.TOMLKitError, ValueError) as error:
+        raise SpecTrouble(
+            f"It is no valid TOML: {error}.", where=where, remedy="Correct the file and start again."
+        ) from error
+
+
+def load(path: Path) -> Spec:
+    """Reads a spec file. Raises SpecTrouble."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SpecTrouble(
+            f"Cannot be read: {reason}.", where=str(path), remedy="Name a spec file, for example one that `plan` shows."
+        ) from error
+    return loads(text, where=str(path))
+
+
+def dumps(spec: Spec) -> str:
+    """The spec as TOML, whole: defaults are written too, so that a later version's defaults change nothing."""
+    return tomlkit.dumps(spec.model_dump(mode="json"))
+
+
+def save(spec: Spec, path: Path) -> None:
+    """Writes the spec atomically, 0600."""
+    write_atomically(path, dumps(spec).encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Temporary file beside it (0600), fsync, rename, fsync of the folder: a crash leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
