@@ -59,6 +59,10 @@ class Vault:
     def has(self, name: str) -> bool:
         return bool(self._secrets.get(name))
 
+    def get(self, name: str) -> str:
+        """A secret's value, "" where there is none."""
+        return self._secrets.get(name, "")
+
     def reveal(self, text: Text) -> str:
         """`text` with its secrets in the clear: for the wire, never for a screen or a file of ours."""
         return "".join(self._value(part.name) if isinstance(part, SecretRef) else part for part in text)

@@ -1,0 +1,181 @@
+"""A session: one opened cluster with its spec, secrets and connections. The wizard and the line-by-line run share it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Any
+
+from iconha_tui.engine import runner
+from iconha_tui.engine.events import Event, OnEvent, RunFinished
+from iconha_tui.engine.journal import Journal
+from iconha_tui.engine.ports import Cloud, Node
+from iconha_tui.engine.step import Context, Stage, Vault
+from iconha_tui.errors import Trouble
+from iconha_tui.spec import Spec
+from iconha_tui.store import Store
+
+if TYPE_CHECKING:
+    from iconha_tui.remote.pool import Pool
+
+ConfirmHostKey = Callable[[str, str, str], bool]
+"""Asks the operator about an unknown host key: node, key type, SHA-256 fingerprint. Called from a worker thread."""
+
+OPERATOR_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+"""Vault names of the operator's own keys, where they are typed in."""
+NODE_KEYS = ("node_access_key_id", "node_secret_access_key")
+"""Vault names of the keys that the nodes get."""
+KEY_PASSPHRASE = "key_passphrase"  # noqa: S105  a name in the vault, no secret
+"""Vault name of the SSH key's passphrase."""
+
+
+class Session:
+    """Everything that a run of one cluster needs. boto3 and paramiko are imported when first used.
+
+    confirm_host_key: asked about unknown host keys; a changed key is never asked about, it always stops.
+    """
+
+    def __init__(
+        self, store: Store, spec: Spec, *, confirm_host_key: ConfirmHostKey, vault: Vault | None = None
+    ) -> None:
+        self.store = store
+        self._confirm = confirm_host_key
+        self._clouds: dict[str, Cloud] = {}
+        self._pool: Pool | None = None
+        self.ctx = Context(
+            spec, _LazyCloud(self._operator_cloud), self._node, self._node_cloud, why_not_reachable, vault or Vault()
+        )
+
+    @property
+    def spec(self) -> Spec:
+        return self.ctx.spec
+
+    def use(self, spec: Spec) -> None:
+        """Goes on with an edited spec, and saves it. Connections that it changes are made anew."""
+        old = self.ctx.spec
+        self.store.save(spec)
+        self.ctx.spec = spec
+        if spec.aws != old.aws or spec.awscli != old.awscli:
+            self._clouds.clear()
+        if spec.ssh != old.ssh or spec.names != old.names:
+            self.close()
+
+    def keep_secret(self, name: str, value: str) -> None:
+        """Keeps a typed secret in memory, and drops the clients made without it."""
+        self.ctx.vault.put(name, value)
+        self._clouds.clear()
+
+    def run(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
+        """Carries stages out, journalled, with the cluster's lock held. Raises Locked, Trouble."""
+        return self._journalled(runner.run, stages, on_event)
+
+    def survey(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
+        """Probes stages up to the first that is not done; changes nothing. Raises Locked, Trouble."""
+        return self._journalled(runner.survey, stages, on_event)
+
+    def _journalled(
+        self,
+        work: Callable[[Sequence[Stage], Context, OnEvent], RunFinished],
+        stages: Sequence[Stage],
+        on_event: OnEvent,
+    ) -> RunFinished:
+        self.ctx.cancel = Flag()
+        with self.store.lock(self.spec.name):
+            self.store.save(self.spec)
+            journal = Journal(self.store.folder(self.spec.name))
+            try:
+
+                def emit(event: Event) -> None:
+                    journal(event)
+                    on_event(event)
+
+                return work(stages, self.ctx, emit)
+            finally:
+                journal.close()
+
+    def cancel(self) -> None:
+        """Asks the run to stop. A long command on a node is left running there, and found again by the next run."""
+        self.ctx.cancel.set()
+
+    def close(self) -> None:
+        """Closes the connections to the nodes."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _operator_cloud(self) -> Cloud:
+        return self._cloud("operator", OPERATOR_KEYS)
+
+    def _node_cloud(self) -> Cloud:
+        self.load_node_keys()
+        return self._cloud("node", NODE_KEYS)
+
+    def _cloud(self, whose: str, keys: tuple[str, ...]) -> Cloud:
+        from iconha_tui.cloud.client import Client
+
+        if whose not in self._clouds:
+            self._clouds[whose] = Client(self.spec.aws, [self.ctx.vault.get(key) for key in keys])
+        return self._clouds[whose]
+
+    def load_node_keys(self) -> None:
+        """Brings the nodes' AWS keys into the vault: from the named profile, or the environment. Typed ones stay."""
+        vault = self.ctx.vault
+        if self.spec.awscli.credentials != "keys" or all(vault.has(name) for name in NODE_KEYS):
+            return
+        if self.spec.awscli.profile:
+            from iconha_tui.cloud.client import profile_keys
+
+            found = profile_keys(self.spec.aws, self.spec.awscli.profile)
+        else:
+            found = (
+                os.environ.get("ICONHA_NODE_ACCESS_KEY_ID", ""),
+                os.environ.get("ICONHA_NODE_SECRET_ACCESS_KEY", ""),
+            )
+        for name, value in zip(NODE_KEYS, found, strict=True):
+            vault.put(name, value)
+
+    def _node(self, name: str) -> Node:
+        from iconha_tui.remote.pool import Pool
+
+        if self._pool is None:
+            self._pool = Pool(
+                self.spec.ssh,
+                known_hosts=self.store.make(self.spec.name) / "known_hosts",
+                endpoint=self._endpoint,
+                alias=lambda node: self.ctx.fact(f"{node}.instance_id"),
+                confirm=self._confirm,
+                passphrase=lambda: self.ctx.vault.get(KEY_PASSPHRASE),
+            )
+        return self._pool.node(name)
+
+    def _endpoint(self, node: str) -> tuple[str, int]:
+        kind = "public_ip" if self.spec.ssh.address == "public" else "private_ip"
+        host = self.ctx.facts.get(f"{node}.{kind}")
+        if not host:
+            raise Trouble(
+                f"It has no {self.spec.ssh.address} address.",
+                where=node,
+                remedy="Give it one, or choose the other kind of address in the credentials stage.",
+            )
+        return str(host), self.spec.ssh.port
+
+
+class _LazyCloud:
+    """The operator's client, made when first called: boto3 takes half a second to import."""
+
+    def __init__(self, make: Callable[[], Cloud]) -> None:
+        self._make = make
+
+    def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self._make().call(service, operation, params)
+
+
+def why_not_reachable(host: str, port: int) -> str:
+    """Why a TCP connection to host:port does not come about within 5 s; "" when it does."""
+    try:
+        with socket.create_connection((host, port), timeout=5):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error) or type(error).__name__
