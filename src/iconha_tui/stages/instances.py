@@ -1,12 +1,445 @@
-"""Instances and ports."""
+"""Instances and ports (guide step 1): two machines, a security group, an Elastic IP; then SSH reaches both."""
 
 from __future__ import annotations
 
-from iconha_tui.engine.step import Stage
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from iconha_tui.engine.actions import Action, Call, Lookup
+from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.errors import Trouble
+from iconha_tui.stages import tags
+from iconha_tui.stages.lookup import look_up
+
+CANONICAL = "099720109477"
+"""Canonical's AWS account: who else calls an image "ubuntu" is not believed (Ubuntu documentation, "Find Ubuntu images on AWS")."""
+
+_CODENAMES = {"18.04": "bionic", "20.04": "focal", "22.04": "jammy", "24.04": "noble"}
+
+ALIVE = ["pending", "running", "stopping", "stopped"]
+
+
+def find_instance(view: View, node: str) -> dict[str, Any]:
+    """The describe_instances parameters that find a node: by its id, or by the tags of what a run launched."""
+    spec = next(n for n in view.spec.nodes if n.name == node)
+    if view.spec.instances.mode == "existing":
+        return {"InstanceIds": [spec.instance_id]}
+    return {"Filters": [*tags.filters(view, node), {"Name": "instance-state-name", "Values": ALIVE}]}
+
+
+def instance_lookups(view: View, node: str) -> list[Lookup]:
+    """The facts of a node's machine: <node>.instance_id, .state, .private_ip, .public_ip, .vpc_id, .groups."""
+    params = find_instance(view, node)
+    fields = {
+        "instance_id": "InstanceId",
+        "state": "State.Name",
+        "private_ip": "PrivateIpAddress",
+        "public_ip": "PublicIpAddress",
+        "vpc_id": "VpcId",
+        "zone": "Placement.AvailabilityZone",
+        "groups": "SecurityGroups[].GroupId",
+    }
+    return [
+        Lookup(f"{node}.{name}", "ec2", "describe_instances", params, f"Reservations[].Instances[] | [0].{query}")
+        for name, query in fields.items()
+    ]
+
+
+class OnAws(Step):
+    """A step that speaks to the AWS API for the cluster as a whole."""
+
+    def targets(self, view: View) -> Sequence[str]:
+        return [AWS]
+
+
+class Image(OnAws):
+    id = "instances.image"
+    title = "The Ubuntu image"
+    guide = "Ubuntu Server 18.04 LTS"
+    departs = (
+        "Ubuntu 18.04 has left standard support; 22.04 is the default, and every release since 18.04 can be chosen."
+    )
+
+    def lookups(self, view: View) -> list[Lookup]:
+        wanted = view.spec.instances
+        if wanted.image:
+            params: dict[str, Any] = {"ImageIds": [wanted.image]}
+        else:
+            name = f"ubuntu/images/hvm-ssd*/ubuntu-{_CODENAMES[wanted.ubuntu]}-{wanted.ubuntu}-amd64-server-*"
+            params = {"Owners": [CANONICAL], "Filters": [{"Name": "name", "Values": [name]}]}
+        newest = "sort_by(Images, &CreationDate)[-1]"
+        return [
+            Lookup("image_id", "ec2", "describe_images", params, f"{newest}.ImageId"),
+            Lookup("image_name", "ec2", "describe_images", params, f"{newest}.Name"),
+            Lookup("image_root", "ec2", "describe_images", params, f"{newest}.RootDeviceName"),
+        ]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        if ctx.spec.instances.mode == "existing":
+            return Done("not needed: the machines exist")
+        facts = look_up(ctx, self.lookups(ctx.view))
+        if not facts["image_id"]:
+            return Blocked(
+                f"{ctx.spec.aws.region} has no image of Ubuntu {ctx.spec.instances.ubuntu} by Canonical.",
+                "Choose another release, or name an image.",
+            )
+        return Done(f"{facts['image_id']} {facts['image_name'] or ''}".rstrip(), facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
+class Network(OnAws):
+    id = "instances.network"
+    title = "The network"
+
+    def lookups(self, view: View) -> list[Lookup]:
+        if view.spec.instances.mode == "existing":
+            return [
+                Lookup("vpc_id", "ec2", "describe_instances", find_instance(view, view.spec.names[0]),
+                       "Reservations[].Instances[] | [0].VpcId")
+            ]  # fmt: skip
+        ids = view.spec.instances.subnet_ids
+        params: dict[str, Any] = (
+            {"SubnetIds": ids} if ids else {"Filters": [{"Name": "default-for-az", "Values": ["true"]}]}
+        )
+        found = []
+        for index, node in enumerate(view.spec.names):
+            # the answer comes in any order: a subnet that was asked for is picked by its id
+            pick = f"Subnets[?SubnetId=='{ids[min(index, len(ids) - 1)]}'] | [0]" if ids else "Subnets[0]"
+            found.append(Lookup(f"{node}.subnet_id", "ec2", "describe_subnets", params, f"{pick}.SubnetId"))
+            found.append(Lookup(f"{node}.subnet_vpc", "ec2", "describe_subnets", params, f"{pick}.VpcId"))
+        found.append(Lookup("vpc_id", "ec2", "describe_subnets", params, "Subnets[0].VpcId"))
+        return found
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, self.lookups(ctx.view))
+        if not facts["vpc_id"]:
+            return Blocked("The account has no default VPC in this region.", "Choose a subnet in the instances stage.")
+        first, second = ctx.spec.names
+        if ctx.spec.instances.mode == "existing":
+            other = look_up(ctx, instance_lookups(ctx.view, second))[f"{second}.vpc_id"]
+        else:
+            other = facts[f"{second}.subnet_vpc"]
+        if other != facts["vpc_id"]:
+            return Blocked(
+                f"{first} and {second} are in different VPCs ({facts['vpc_id']} and {other}).",
+                "Corosync needs both in one network: choose machines or subnets of the same VPC.",
+            )
+        return Done(f"VPC {facts['vpc_id']}", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
+class Group(OnAws):
+    id = "instances.group"
+    title = "The security group"
+    guide = "Create security group"
+
+    def lookups(self, view: View) -> list[Lookup]:
+        params = {"Filters": [*tags.filters(view), {"Name": "vpc-id", "Values": [view.fact("vpc_id")]}]}
+        return [
+            Lookup("group_id", "ec2", "describe_security_groups", params, "SecurityGroups[0].GroupId"),
+            Lookup("group_rules", "ec2", "describe_security_groups", params, "SecurityGroups[0].IpPermissions"),
+        ]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, self.lookups(ctx.view))
+        if not facts["group_id"]:
+            return Needed("There is no security group of this cluster yet.", facts)
+        return Done(facts["group_id"], facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        name = f"iconha-{view.spec.name}"
+        return [
+            Call(
+                "ec2",
+                "create_security_group",
+                {
+                    "GroupName": name,
+                    "Description": "P-Rep pair: SSH, P-Rep, Corosync",
+                    "VpcId": view.fact("vpc_id"),
+                    "TagSpecifications": tags.of_cluster(view, "security-group", name),
+                },
+                why="one group for both nodes",
+            )
+        ]
+
+
+def wanted_rules(view: View) -> list[dict[str, Any]]:
+    """The rules of the guide, one source each, as IpPermissions."""
+    anyone = [{"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]
+    ssh = view.spec.instances.ssh_cidr
+    ssh_source = {"Ipv6Ranges": [{"CidrIpv6": ssh}]} if ":" in ssh else {"IpRanges": [{"CidrIp": ssh}]}
+    low, high = min(5404, view.spec.corosync.port - 1), max(5406, view.spec.corosync.port + 1)
+    rules = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **ssh_source}]
+    for port in (7100, 9000):
+        rules += [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source} for source in anyone]
+    rules.append(
+        {"IpProtocol": "udp", "FromPort": low, "ToPort": high, "UserIdGroupPairs": [{"GroupId": view.fact("group_id")}]}
+    )
+    return rules
+
+
+def _sources(rule: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+    """A rule as comparable values, one per source, whatever else EC2 adds to it."""
+    ports = (rule.get("IpProtocol"), rule.get("FromPort"), rule.get("ToPort"))
+    for item in rule.get("IpRanges", []):
+        yield (*ports, item["CidrIp"])
+    for item in rule.get("Ipv6Ranges", []):
+        yield (*ports, item["CidrIpv6"])
+    for item in rule.get("UserIdGroupPairs", []):
+        yield (*ports, item["GroupId"])
+
+
+def missing_rules(view: View) -> list[dict[str, Any]]:
+    """The wanted rules that the group does not have yet."""
+    there = {source for rule in view.facts.get("group_rules") or [] for source in _sources(rule)}
+    return [rule for rule in wanted_rules(view) if not set(_sources(rule)) <= there]
+
+
+class Rules(OnAws):
+    id = "instances.rules"
+    title = "The open ports"
+    guide = "tcp 22, tcp 7100, tcp 9000, udp 5404-5406"
+    departs = "Corosync's ports are opened to the group itself only, and SSH to the network that you name."
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, Group().lookups(ctx.view))
+        ctx.learn(facts)
+        missing = missing_rules(ctx.view)
+        if missing:
+            ports = sorted({f"{rule['IpProtocol']} {rule['FromPort']}" for rule in missing})
+            return Needed(f"Not open yet: {', '.join(ports)}.")
+        return Done("tcp 22, 7100, 9000 and Corosync's udp ports are open")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Call(
+                "ec2",
+                "authorize_security_group_ingress",
+                {"GroupId": view.fact("group_id"), "IpPermissions": missing_rules(view)},
+                why="rules that are there already are not repeated",
+            )
+        ]
+
+
+class Machine(Step):
+    """One target per node; the calls go to AWS all the same, both nodes' at once."""
+
+    id = "instances.machine"
+    title = "The machines run"
+    guide = "Launch two EC2 instances: PRep-01 (active), PRep-02 (passive)"
+    patience = 300.0
+
+    def lookups(self, view: View) -> list[Lookup]:
+        return [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, instance_lookups(ctx.view, target))
+        state = facts[f"{target}.state"]
+        where = f"{facts[f'{target}.instance_id']} in {facts[f'{target}.zone']}"
+        if state == "running":
+            return Done(f"{where}, {facts[f'{target}.private_ip']}", facts)
+        if state in ("terminated", "shutting-down"):
+            return Blocked(f"{where} is {state}.", "Choose another instance in the instances stage.")
+        if state is None:
+            return Needed("It does not exist yet.", facts)
+        return Needed(f"{where} is {state}.", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        state = view.facts.get(f"{target}.state")
+        if state == "pending":
+            return []
+        if state is not None or view.spec.instances.mode == "existing":
+            return [
+                Call(
+                    "ec2", "start_instances", {"InstanceIds": [view.fact(f"{target}.instance_id")]}, why="it is stopped"
+                )
+            ]
+        return [
+            Call("ec2", "run_instances", self._launch(view, target), why=f"{target}, tagged with the cluster's name")
+        ]
+
+    @staticmethod
+    def _launch(view: View, node: str) -> dict[str, Any]:
+        wanted = view.spec.instances
+        token = f"{view.spec.name}/{node}/{view.fact(f'{node}.subnet_id')}/{view.facts.get(f'{node}.last_id', '')}"
+        params: dict[str, Any] = {
+            "ImageId": view.fact("image_id"),
+            "InstanceType": wanted.instance_type,
+            "MinCount": 1,
+            "MaxCount": 1,
+            # The same token for the same wish: a call that was repeated after a lost answer launches nothing twice.
+            "ClientToken": hashlib.sha256(token.encode()).hexdigest()[:48],
+            "NetworkInterfaces": [
+                {
+                    "DeviceIndex": 0,
+                    "SubnetId": view.fact(f"{node}.subnet_id"),
+                    "Groups": [view.fact("group_id")],
+                    "AssociatePublicIpAddress": True,
+                }
+            ],
+            "BlockDeviceMappings": [
+                {
+                    "DeviceName": view.facts.get("image_root") or "/dev/sda1",
+                    "Ebs": {"VolumeSize": wanted.volume_gib, "VolumeType": "gp3", "Encrypted": True},
+                }
+            ],
+            "TagSpecifications": tags.of_cluster(view, "instance", node, node),
+        }
+        if wanted.key_pair:
+            params["KeyName"] = wanted.key_pair
+        return params
+
+
+class GroupAttached(Step):
+    id = "instances.attach_group"
+    title = "The machines are in the group"
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, instance_lookups(ctx.view, target))
+        if ctx.fact("group_id") in (facts[f"{target}.groups"] or []):
+            return Done("in the group", facts)
+        return Needed("It is not in the cluster's security group.", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        if view.spec.instances.mode == "launch":
+            return []
+        groups = [*(view.facts.get(f"{target}.groups") or []), view.fact("group_id")]
+        params = {"InstanceId": view.fact(f"{target}.instance_id"), "Groups": groups}
+        return [Call("ec2", "modify_instance_attribute", params, why="beside the groups that it has")]
+
+
+def address_lookups(view: View) -> list[Lookup]:
+    """The facts of the Elastic IP: allocation_id, elastic_ip, holder (an instance id)."""
+    chosen = view.spec.instances.allocation_id
+    params: dict[str, Any] = {"AllocationIds": [chosen]} if chosen else {"Filters": tags.filters(view)}
+    fields = {"allocation_id": "AllocationId", "elastic_ip": "PublicIp", "holder": "InstanceId"}
+    return [
+        Lookup(name, "ec2", "describe_addresses", params, f"Addresses[0].{query}") for name, query in fields.items()
+    ]
+
+
+class Allocated(OnAws):
+    id = "instances.allocate"
+    title = "The Elastic IP is yours"
+    guide = "Allocate Elastic IP"
+
+    def lookups(self, view: View) -> list[Lookup]:
+        return address_lookups(view)
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, self.lookups(ctx.view))
+        if not facts["allocation_id"]:
+            return Needed("There is no Elastic IP of this cluster yet.", facts)
+        return Done(f"{facts['elastic_ip']} ({facts['allocation_id']})", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        name = f"iconha-{view.spec.name}"
+        return [
+            Call(
+                "ec2",
+                "allocate_address",
+                {"Domain": "vpc", "TagSpecifications": tags.of_cluster(view, "elastic-ip", name)},
+                why="the address that peers and clients know",
+            )
+        ]
+
+
+class Associated(OnAws):
+    id = "instances.associate"
+    title = "The Elastic IP leads to the active node"
+    guide = "Associate Elastic IP with PRep-01"
+    departs = "An address that a node of this cluster holds already stays where it is: Pacemaker has put it there."
+    patience = 60.0
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, [*address_lookups(ctx.view), *Machine().lookups(ctx.view)])
+        holder, address = facts["holder"], facts["elastic_ip"]
+        ours = {facts[f"{node}.instance_id"]: node for node in ctx.spec.names}
+        if not holder:
+            return Needed(f"{address} leads nowhere yet.", facts)
+        if holder not in ours:
+            return Blocked(
+                f"{address} belongs to another machine now ({holder}).",
+                "Choose another address, or take it from that machine in the AWS console.",
+            )
+        return Done(f"{address} leads to {ours[holder]}", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Call(
+                "ec2",
+                "associate_address",
+                {
+                    "AllocationId": view.fact("allocation_id"),
+                    "InstanceId": view.fact(f"{view.spec.names[0]}.instance_id"),
+                    "AllowReassociation": False,
+                },
+                why="fails rather than take the address from another machine",
+            )
+        ]
+
+
+_LOOK = (
+    "uname -m; . /etc/os-release; echo \"$ID $VERSION_ID\"; echo \"$PRETTY_NAME\"; systemctl --version | sed -n 1p; "
+    "df -P / | awk 'END{print $4}'; cat /proc/sys/kernel/hostname"
+)  # fmt: skip
+
+
+class Signin(Step):
+    id = "instances.signin"
+    title = "SSH reaches the machines"
+    guide = "ssh ubuntu@<public ip>"
+    departs = (
+        "Unknown host keys are shown to you first, and are kept per instance, since the Elastic IP changes machines."
+    )
+    patience = 300.0
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = look_up(ctx, instance_lookups(ctx.view, target))
+        ctx.learn(facts)
+        try:
+            said = ctx.node(target).run(("sh", "-c", _LOOK), timeout=30)
+        except Trouble as trouble:
+            if getattr(trouble, "transient", False):
+                return Needed(str(trouble), facts)
+            raise
+        if said.code != 0:
+            return Blocked(
+                f"It does not answer as a Linux with systemd: {said.tail}", "Choose an Ubuntu or Debian machine."
+            )
+        arch, system, pretty, systemd, free, host = (*said.stdout.splitlines(), *[""] * 6)[:6]
+        name, _, version = system.partition(" ")
+        if name not in ("ubuntu", "debian"):
+            return Blocked(
+                f"It runs {pretty}.", "The guide's packages are those of Ubuntu and Debian: choose such a machine."
+            )
+        if free.isdigit() and int(free) < 1_000_000:
+            return Blocked(
+                f"It has only {int(free) // 1024} MiB of disk free.", "Make 1 GiB free on its root file system."
+            )
+        return Done(
+            f"{pretty}, {arch}",
+            {f"{target}.os": f"{name} {version}", f"{target}.systemd": systemd, f"{target}.hostname": host},
+        )
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
 
 STAGE = Stage(
     name="instances",
     title="Instances and ports",
-    summary="Two Ubuntu machines are chosen or launched, one security group opens the ports of a P-Rep and of Corosync, and an Elastic IP is given to the first machine. Then the program signs in to both over SSH.",
-    steps=(),
-)
+    summary=(
+        "Two Ubuntu machines are chosen or launched, one security group opens the ports of a P-Rep and of Corosync, and an "
+        "Elastic IP is given to the first machine. Then the program signs in to both over SSH. Everything that it makes is "
+        "tagged with the cluster's name, and found again by it."
+    ),
+    steps=(
+        Image(), Network(), Group(), Rules(), Machine(), GroupAttached(), Allocated(), Associated(), Signin(),
+    ),
+)  # fmt: skip

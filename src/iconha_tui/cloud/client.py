@@ -1,0 +1,148 @@
+"""The boto3 client of `engine.ports.Cloud`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+import botocore.session
+from boto3.session import Session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from iconha_tui.cloud.sentences import iam_action, trouble
+from iconha_tui.errors import Trouble
+from iconha_tui.spec import Aws
+
+# botocore waits 60 s to connect and 60 s to read: too long for a person at a screen.
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
+
+
+class Client:
+    """AWS with one set of credentials.
+
+    keys: access key, secret and optionally session token that were typed in; empty strings: botocore's own chain
+    (profile, environment, SSO, instance role). Raises Trouble when the profile does not exist.
+    """
+
+    def __init__(self, aws: Aws, keys: Sequence[str] = ()) -> None:
+        access, secret, token = (*keys, "", "", "")[:3]
+        self._region = aws.region
+        self._lock = Lock()
+        self._clients: dict[str, Any] = {}
+        self._session = Session(
+            botocore_session=_session(aws),
+            region_name=aws.region,
+            aws_access_key_id=access or None,
+            aws_secret_access_key=secret or None,
+            aws_session_token=token or None,
+        )
+
+    def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One API call, all pages merged. Raises Trouble with a sentence and a remedy."""
+        where = iam_action(service, operation)
+        try:
+            client = self._client(service)
+            if client.can_paginate(operation):
+                merged: dict[str, Any] = (
+                    client.get_paginator(operation).paginate(**dict(params or {})).build_full_result()
+                )
+                return merged
+            answer: dict[str, Any] = getattr(client, operation)(**dict(params or {}))
+            answer.pop("ResponseMetadata", None)
+            return answer
+        except ClientError as error:
+            fault = error.response.get("Error", {})
+            raise trouble(service, operation, fault.get("Code", ""), fault.get("Message", "")) from error
+        except BotoCoreError as error:
+            raise _unreached(where, self._region, error) from error
+
+    def _client(self, service: str) -> Any:
+        with self._lock:  # making a client is not thread-safe, using one is
+            if service not in self._clients:
+                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+            return self._clients[service]
+
+
+def _session(aws: Aws) -> botocore.session.Session:
+    core = botocore.session.Session(profile=aws.profile or None)
+    if aws.config_file:
+        path = os.path.expanduser(aws.config_file)  # noqa: PTH111  botocore takes a string
+        core.set_config_variable("config_file", path)
+        core.set_config_variable("credentials_file", path)
+    try:
+        core.get_scoped_config()
+    except ProfileNotFound as error:
+        raise Trouble(
+            f"There is no AWS profile {aws.profile!r}.",
+            where=aws.config_file or "~/.aws/config",
+            remedy="Choose another profile in the credentials stage, or make it with `aws configure --profile`.",
+        ) from error
+    return core
+
+
+def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
+    """The access key and secret of a profile, for the nodes. Raises Trouble where it has none, or only temporary ones."""
+    core = _session(aws.model_copy(update={"profile": profile}))
+    credentials = core.get_credentials()
+    remedy = "Name a profile with an access key of an IAM user, type the keys in, or choose the instances' role."
+    if credentials is None:
+        raise Trouble(f"The AWS profile {profile!r} has no keys.", where="credentials", remedy=remedy)
+    frozen = credentials.get_frozen_credentials()
+    if frozen.token:
+        raise Trouble(
+            f"The AWS profile {profile!r} has temporary keys; on the nodes they would expire.",
+            where="credentials",
+            remedy=remedy,
+        )
+    return frozen.access_key or "", frozen.secret_key or ""
+
+
+def profiles(aws: Aws) -> list[str]:
+    """The names of the profiles that the operator's AWS config files have."""
+    return list(_session(aws.model_copy(update={"profile": ""})).available_profiles)
+
+
+def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            return Trouble(
+                "No AWS credentials were found.",
+                where=where,
+                remedy="Name a profile or type keys in the credentials stage, or set AWS_PROFILE.",
+            )
+        case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError() | ConnectionClosedError():
+            return Trouble(
+                f"The API of region {region} does not answer.",
+                where=where,
+                remedy="Check the region's name and this machine's network, then retry.",
+                detail=str(error),
+            )
+        case SSLError():
+            return Trouble(
+                "The certificate of the API is not trusted.",
+                where=where,
+                remedy="Check this machine's clock, its CA certificates and any proxy in between.",
+                detail=str(error),
+            )
+        case NoRegionError():
+            return Trouble("No region is set.", where=where, remedy="Choose one in the credentials stage.")
+        case _:
+            text = str(error).rstrip(".")
+            return Trouble(
+                f"{text}.", where=where, remedy="Check the credentials stage (for SSO: `aws sso login`), then retry."
+            )

@@ -1,0 +1,103 @@
+"""What an AWS error code means to an operator, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+
+from iconha_tui.errors import Trouble
+
+_KEYS = "Check the keys or the profile in the credentials stage."
+_REGION = "Check the region in the credentials stage."
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    "AuthFailure": ("AWS does not accept these credentials.", _KEYS),
+    "InvalidClientTokenId": ("AWS does not know this access key.", _KEYS),
+    "UnrecognizedClientException": ("AWS does not know this access key.", _KEYS),
+    "SignatureDoesNotMatch": ("The secret access key does not belong to the access key.", _KEYS),
+    "IncompleteSignature": ("The access key or the secret has a character that cannot be right.", _KEYS),
+    "ExpiredToken": ("The session token has expired.", "Sign in again (for SSO: `aws sso login`), then retry."),
+    "ExpiredTokenException": (
+        "The session token has expired.",
+        "Sign in again (for SSO: `aws sso login`), then retry.",
+    ),
+    "RequestExpired": (
+        "AWS refuses the request as too old or from the future.",
+        "Set this machine's clock right, then retry.",
+    ),
+    "OptInRequired": (
+        "The account has not enabled this region or service.",
+        "Enable it in the AWS console, or choose another region.",
+    ),
+    "AddressLimitExceeded": (
+        "The account has no Elastic IP left in this region.",
+        "Release one, ask AWS for a higher quota, or choose an existing address in the instances stage.",
+    ),
+    "InstanceLimitExceeded": (
+        "The account's instance quota is used up.",
+        "Ask AWS for a higher quota or choose existing instances.",
+    ),
+    "VcpuLimitExceeded": (
+        "The account's vCPU quota is used up.",
+        "Ask AWS for a higher quota or choose a smaller type.",
+    ),
+    "InsufficientInstanceCapacity": (
+        "AWS has no such machine free in this zone now.",
+        "Choose another type or subnet, or retry later.",
+    ),
+    "InvalidInstanceID.NotFound": (
+        "There is no such instance in this region.",
+        "Choose another in the instances stage.",
+    ),
+    "InvalidInstanceID.Malformed": ("That is not an instance id.", "Choose another in the instances stage."),
+    "InvalidAMIID.NotFound": (
+        "There is no such image in this region.",
+        "Leave the image empty for Canonical's newest.",
+    ),
+    "InvalidKeyPair.NotFound": (
+        "There is no such key pair in this region.",
+        "Choose an existing key pair in the instances stage.",
+    ),
+    "InvalidSubnetID.NotFound": (
+        "There is no such subnet in this region.",
+        "Choose another subnet in the instances stage.",
+    ),
+    "InvalidAllocationID.NotFound": (
+        "There is no such Elastic IP in this region.",
+        "Choose another in the instances stage.",
+    ),
+    "InvalidAddress.NotFound": (
+        "There is no such Elastic IP in this region.",
+        "Choose another in the instances stage.",
+    ),
+    "Unsupported": ("AWS does not offer this type in that zone.", "Choose another instance type or subnet."),
+    "RequestLimitExceeded": ("AWS is throttling this account's requests.", "Wait a minute, then retry."),
+    "Throttling": ("AWS is throttling this account's requests.", "Wait a minute, then retry."),
+}
+"""AWS error code -> (what happened, what to do). Codes: EC2 API Reference, "Error codes"; STS "Common errors"."""
+
+_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+
+
+def iam_action(service: str, operation: str) -> str:
+    """boto3's operation as IAM writes it: ("ec2", "describe_instances") -> ec2:DescribeInstances."""
+    return f"{service}:{''.join(word.capitalize() for word in operation.split('_'))}"
+
+
+def trouble(service: str, operation: str, code: str, message: str) -> Trouble:
+    """The Trouble for an error answer of AWS."""
+    where = iam_action(service, operation)
+    if code in _DENIED:
+        return Trouble(
+            f"These credentials may not call {where}.",
+            where="AWS",
+            remedy=f"Allow {where} in the IAM policy of this user or role, then retry.",
+            detail=message,
+        )
+    what, remedy = SENTENCES.get(
+        code, (f"AWS answered {code}: {_one_line(message)}", "Mend what it names, then retry.")
+    )
+    return Trouble(what, where=where, remedy=remedy, detail=message)
+
+
+def _one_line(message: str) -> str:
+    return re.sub(r"\s+", " ", message).strip()[:300]
