@@ -1,0 +1,92 @@
+"""corosync.conf: read it, judge it, write it, compare it.
+
+    findings = check(text)                 # what corosync 3.1 refuses (errors) and what a pair must not have (warnings)
+    text = render(settings)                # one node's file, as the guide has it
+
+`check` never passes (no errors) a file that `corosync -t` of 3.1 refuses; where it cannot know, it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from iconha_tui.cluster import corosync_advice, corosync_cmap, corosync_rules
+from iconha_tui.cluster.corosync_render import (
+    DEPARTURES,
+    CorosyncSettings,
+    Departure,
+    NodeAddress,
+    departures,
+    diff,
+    differing_lines,
+    render,
+)
+from iconha_tui.cluster.corosync_rules import Host
+from iconha_tui.cluster.corosync_syntax import MAX_FINDINGS, Comment, Document, Item, Section, parse
+from iconha_tui.cluster.findings import Finding, has_errors
+
+__all__ = [
+    "DEPARTURES",
+    "MAX_CHARACTERS",
+    "Comment",
+    "CorosyncSettings",
+    "Departure",
+    "Document",
+    "Finding",
+    "Host",
+    "Item",
+    "NodeAddress",
+    "Section",
+    "check",
+    "departures",
+    "diff",
+    "differing_lines",
+    "has_errors",
+    "is_package_default",
+    "parse",
+    "render",
+]
+
+MAX_CHARACTERS = 1 << 20
+"""A corosync.conf of two nodes has 40 lines. What is larger than this is some other file, and is not read."""
+
+
+def check(
+    text: str,
+    *,
+    nodes: Iterable[NodeAddress] = (),
+    host: Host | None = None,
+    resolvable: Collection[str] = (),
+    version: tuple[int, int] = (3, 1),
+) -> list[Finding]:
+    """Judge a corosync.conf, as it stands in an editor or in a file.
+
+    `nodes` are the nodes that it should list; `host` is the node that it is for, where known; `resolvable` are host
+    names that are known to resolve on both nodes (any other name in place of an address is an error); `version` is
+    the corosync that will read it. The findings come in the order of the lines.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return [Finding(1, 1, "error", f"This file has {len(text)} characters: it is no corosync.conf.")]
+    document = parse(text)
+    cmap = corosync_cmap.build(document)
+    findings = document.findings + cmap.findings
+    expected = [(node.name, node.ring0_addr) for node in nodes]
+    # Where a line cannot be read, what the rest means is a guess: a brace that is missing moves every section.
+    if not document.findings:
+        findings += corosync_rules.judge(
+            cmap, document.root, host=host, resolvable=frozenset(resolvable), version=version
+        )
+    findings += corosync_advice.advise(cmap, document.root, host=host, expected=expected, version=version)
+    # "error" sorts before "warning": what is cut off where there is too much are warnings.
+    most_serious = sorted(set(findings), key=lambda finding: (finding.severity, finding))[:MAX_FINDINGS]
+    return sorted(most_serious)
+
+
+def is_package_default(text: str) -> bool:
+    """Whether this is the configuration that Debian's and Ubuntu's packages install: node1 at 127.0.0.1, alone.
+
+    Such a file is nobody's work and may be replaced without asking; Pacemaker must not have run with it.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return False
+    return corosync_advice.is_package_default(corosync_cmap.build(parse(text)))
