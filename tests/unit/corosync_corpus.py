@@ -64,6 +64,8 @@ _TOTEM = """version cluster_name transport ip_version crypto_model crypto_cipher
  knet_compression_model knet_compression_threshold knet_compression_level block_unlisted_ips rrp_mode foo interface"""
 _INTERFACE = """linknumber ringnumber bindnetaddr broadcast mcastaddr mcastport ttl knet_link_priority knet_ping_interval
  knet_ping_timeout knet_ping_precision knet_pong_count knet_transport foo"""
+_LOGGING = """fileline function_name timestamp blackbox debug to_stderr to_logfile to_file to_syslog logfile
+ logfile_priority syslog_facility syslog_priority syslog_level x"""
 KEYS = {
     "totem": _TOTEM.split(),
     "interface": _INTERFACE.split(),
@@ -88,8 +90,7 @@ KEYS = {
         "auto_tie_breaker",
         "leaving_timeout",
     ],
-    "logging": "fileline function_name timestamp blackbox debug to_stderr to_logfile to_file to_syslog logfile "
-    "logfile_priority syslog_facility syslog_priority syslog_level x".split(),
+    "logging": _LOGGING.split(),
     "logger_subsys": ["subsys", "debug", "to_syslog", "logfile", "syslog_facility"],
     "logging_daemon": ["name", "subsys", "debug", "to_syslog"],
     "system": ["qb_ipc_type", "sched_rr", "move_to_root_cgroup", "priority", "allow_knet_handle_fallback"],
@@ -100,7 +101,7 @@ KEYS = {
     "member": ["memberaddr", "foo"],
     "": ["foo", "ab", "x", "totem.version", "nodelist.node.0.nodeid", "totem.interface.0.bindnetaddr", "key name", "é"],
 }
-VALUES = """0 1 2 3 -1 +1 3.5 yes no on off 1x 0x10 010 14 13 29 30 31 100 101 127 128 255 256 1000 3000 5404 5405 65535
+_VALUES = """0 1 2 3 -1 +1 3.5 yes no on off 1x 0x10 010 14 13 29 30 31 100 101 127 128 255 256 1000 3000 5404 5405 65535
  65536 2147483647 2147483648 4294967295 4294967296 18446744073709551615 18446744073709551616 99999999999999999999999
  udpu udp knet UDPU iba ipv4 ipv6 ipv4-6 ipv6-4 IPv4 none aes256 aes192 aes128 3des md5 sha1 sha256 sha384 sha512 nss
  openssl gcrypt passive active rr zlib lz4 lz4hc lzo2 lzma bzip2 zstd sctp native shm socket auto hires trace max min
@@ -109,7 +110,8 @@ VALUES = """0 1 2 3 -1 +1 3.5 yes no on off 1x 0x10 010 14 13 29 30 31 100 101 1
  224.0.0.1 ff15::1 daemon local0 local7 local8 lpr ftp LOG_DAEMON info INFO Warning warn panic err error debug emerg
  /etc/corosync/authkey /nonexistent /var/log/corosync/corosync.log /var/log/corosync/other.log /var/log/x.log
  /var/log/cluster/corosync.log /var/log/corosync/ /var/log/corosync /var/log/.. corosync.log root hacluster nobody
- haclient corosync corosync_votequorum corosync_ykd corosync_quorum QUORUM TOTEM disk net cs0 af11 64""".split()
+ haclient corosync corosync_votequorum corosync_ykd corosync_quorum QUORUM TOTEM disk net cs0 af11 64"""
+VALUES = _VALUES.split()
 ODD_VALUES = [
     "",
     " ",
@@ -163,13 +165,13 @@ def _enclosing(lines: list[str], index: int) -> str:
 
 
 def _mutate(text: str, chance: random.Random) -> str:
-    lines = text.split("\n")
+    lines: list[str] = text.split("\n")
     index = chance.randrange(len(lines))
     kind = chance.random()
     if kind < 0.28:  # another value
-        keys = [n for n, line in enumerate(lines) if ":" in line]
-        if keys:
-            index = chance.choice(keys)
+        places = [n for n, line in enumerate(lines) if ":" in line]
+        if places:
+            index = chance.choice(places)
             lines[index] = lines[index].split(":")[0] + ": " + _value(chance)
     elif kind < 0.62:  # another key, of the section where it stands
         section = _enclosing(lines, index)
