@@ -1,0 +1,162 @@
+"""The nodes' host keys, in a file of OpenSSH's known_hosts format.
+
+Entries are keyed by an alias, the EC2 instance id: an Elastic IP moves from machine to machine, and a key that is bound
+to an address would then look changed when nothing is wrong, and unchanged when something is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from iconha_tui.errors import Trouble
+
+Confirm = Callable[[str, str, str], bool]
+"""confirm(node, key type, SHA-256 fingerprint): asks the operator whether an unknown key is the node's. From any thread."""
+
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+
+
+class HostKey(NamedTuple):
+    """A public host key. kind: as in "ssh-ed25519". blob: the key as SSH encodes it."""
+
+    kind: str
+    blob: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """As `ssh-keygen -l` prints it."""
+        digest = base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
+        return f"SHA256:{digest}"
+
+
+class HostKeyRejected(Trouble):
+    """The machine that answered is not the one that is known, or the operator did not vouch for it. Never tried again."""
+
+
+class HostKeys:
+    """The host keys that the operator has accepted.
+
+    path: the file, made with mode 0600 when the first key is accepted. confirm: asked about a machine that has none yet;
+    one question is open at a time.
+    """
+
+    def __init__(self, path: Path, confirm: Confirm) -> None:
+        self._path = path
+        self._confirm = confirm
+        self._asking = Lock()
+        self._writing = Lock()
+
+    def known(self, alias: str) -> list[HostKey]:
+        """The keys accepted for `alias`. Raises Trouble when the file cannot be read or a key of it is damaged."""
+        keys = []
+        for number, line in enumerate(self._lines(), 1):
+            if _names(line, alias):
+                keys.append(self._parse(line, number))
+        return keys
+
+    def accepts(self, node: str, alias: str, key: HostKey) -> bool:
+        """Whether `key` is known for `alias`; False where nothing is. A key that differs raises HostKeyRejected."""
+        known = self.known(alias)
+        if not known:
+            return False
+        if key in known:
+            return True
+        expected = next((one for one in known if one.kind == key.kind), known[0])
+        raise HostKeyRejected(
+            f"The host key of {alias} has changed: {expected.fingerprint} ({expected.kind}) is known, "
+            f"{key.fingerprint} ({key.kind}) was offered.",
+            where=node,
+            remedy="Somebody may be answering in its place. Compare with the instance's console output; only if it was really "
+            f"rebuilt, forget the old key with `ssh-keygen -R {alias} -f {self._path}` and try again.",
+        )
+
+    def ask(self, node: str, alias: str, key: HostKey) -> None:
+        """Ask the operator about an unknown key and keep it. Raises HostKeyRejected when the answer is no."""
+        with self._asking:
+            if self.accepts(node, alias, key):
+                return
+            if not self._confirm(node, key.kind, key.fingerprint):
+                raise HostKeyRejected(
+                    f"The host key {key.fingerprint} ({key.kind}) was not accepted.",
+                    where=node,
+                    remedy="Compare it with the fingerprints in the instance's console output, then connect again and accept it.",
+                )
+            self._add(alias, key)
+
+    def forget(self, alias: str) -> None:
+        """Drop every key of `alias`: for a machine that this program itself has replaced."""
+        with self._writing:
+            lines = self._lines()
+            kept = [line for line in lines if not _names(line, alias)]
+            if kept != lines:
+                self._save(kept)
+
+    def _add(self, alias: str, key: HostKey) -> None:
+        if not _ALIAS.fullmatch(alias):
+            raise Trouble(
+                f"{alias!r} cannot name a host key.", where=str(self._path), remedy="Use the EC2 instance id."
+            )
+        with self._writing:
+            self._save([*self._lines(), f"{alias} {key.kind} {base64.b64encode(key.blob).decode()}"])
+
+    def _lines(self) -> list[str]:
+        try:
+            return self._path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Trouble(
+                f"The known host keys cannot be read: {error.strerror}.",
+                where=str(self._path),
+                remedy="Make the file readable, or move it away to be asked about each machine again.",
+            ) from error
+
+    def _parse(self, line: str, number: int) -> HostKey:
+        try:
+            _, kind, encoded, *_ = line.split()
+            blob = base64.b64decode(encoded, validate=True)
+            length = int.from_bytes(blob[:4], "big")
+            if blob[4 : 4 + length] != kind.encode():
+                raise ValueError("the key is not of the type it names")
+        except (ValueError, binascii.Error) as error:
+            raise Trouble(
+                f"Line {number} of the known host keys is damaged.",
+                where=str(self._path),
+                remedy="Restore the file or remove that line; the key will be asked about again.",
+            ) from error
+        return HostKey(kind, blob)
+
+    def _save(self, lines: list[str]) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".known_hosts-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.writelines(f"{line}\n" for line in lines)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(self._path)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise Trouble(
+                f"The host key cannot be saved: {error.strerror}.",
+                where=str(self._path),
+                remedy="Free some space or make its folder writable, then try again.",
+            ) from error
+
+
+def _names(line: str, alias: str) -> bool:
+    """Whether a known_hosts line is about `alias`. Comments, markers (@revoked) and hashed names are none of ours."""
+    first, _, rest = line.partition(" ")
+    return bool(rest) and not first.startswith(("#", "@", "|")) and alias in first.split(",")

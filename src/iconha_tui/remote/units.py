@@ -1,0 +1,302 @@
+"""Long commands: a transient systemd unit on the node that outlives the connection, its output in a file there.
+
+/var/lib/iconha-tui/runs/<slug>/ (root, 0700) holds: `command` (the script), `token` (who started it), `pid`, `out` (stdout and stderr),
+and, once it has ended, `rc`. The command is a script in a file because systemd expands `$` and `%` in a unit's arguments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import shlex
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.remote.connection import LoginRefused, Lost, Unreachable
+from iconha_tui.remote.pump import Sink
+from iconha_tui.remote.text import clean_block
+
+RUNS_DIR = "/var/lib/iconha-tui/runs"
+RECONNECT = 300.0
+"""Seconds for which a lost connection is tried again while a unit is being followed."""
+
+_SHORT = 300.0
+_LOST_PAUSE = 0.2
+
+_START = """
+set -eu
+unit=$1 runs=$2 slug=$3 size=$4 token=$5
+umask 077
+mkdir -p -- "$runs"
+exec 9>"$runs/.lock"
+flock -w 20 9
+case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) echo running; exit 0;; esac
+systemctl reset-failed "$unit" >/dev/null 2>&1 || :
+dir=$runs/$slug
+if [ "$(cat -- "$dir/token" 2>/dev/null)" = "$token" ]; then echo started; exit 0; fi
+rm -rf -- "$dir"
+mkdir -- "$dir"
+cat >"$dir/command"
+[ "$(wc -c <"$dir/command")" -eq "$size" ] || exit 73
+: >"$dir/out"
+echo "$token" >"$dir/token"
+systemd-run --quiet --collect --unit="$unit" --description="iconha-tui: $slug" /bin/sh "$dir/command" >&2 9>&-
+tries=0
+until [ -s "$dir/pid" ] || [ "$tries" -ge 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+echo started
+"""
+
+_COMMAND = """umask 022
+cd /
+export HOME=/root USER=root LOGNAME=root LC_ALL=C.UTF-8
+unset LANGUAGE
+dir={dir}
+exec >>"$dir/out" 2>&1 </dev/null
+echo "$$" >"$dir/pid"
+{command}
+rc=$?
+echo "$rc" >"$dir/rc.new"
+sync -- "$dir/out" "$dir/rc.new"
+mv -f -- "$dir/rc.new" "$dir/rc"
+"""
+
+_FOLLOW = """
+unit=$1 dir=$2 offset=$3
+systemctl is-active --quiet "$unit" || exit 0
+pid=$(cat -- "$dir/pid") || exit 0
+[ ! -e "$dir/rc" ] || exit 0
+exec tail -q -s 0.1 -c "+$((offset + 1))" -f --pid="$pid" -- "$dir/out"
+"""
+
+# The unit is asked before rc is looked for a second time: it may end in between.
+_STATE = """
+unit=$1 dir=$2 offset=$3
+if [ ! -d "$dir" ]; then echo missing; exit 0; fi
+if [ -s "$dir/rc" ]; then state="ended $(cat -- "$dir/rc")"
+else
+  case $(systemctl is-active "$unit" 2>&1 || :) in
+    active|activating|deactivating|reloading) state=running;;
+    *) if [ -s "$dir/rc" ]; then state="ended $(cat -- "$dir/rc")"; else state=vanished; fi;;
+  esac
+fi
+echo "$state"
+exec tail -q -c "+$((offset + 1))" -- "$dir/out"
+"""
+
+_REMOVE = 'rm -rf -- "$1"'
+_STOP = 'systemctl stop "$1" 2>/dev/null; systemctl reset-failed "$1" 2>/dev/null; rm -rf -- "$2"'
+
+
+class Node(Protocol):
+    """What following a unit needs of a node."""
+
+    name: str
+
+    def execute(
+        self,
+        argv: tuple[str, ...],
+        sink: Sink,
+        *,
+        root: bool = True,
+        stdin: bytes | None = None,
+        timeout: float = 120.0,
+        cancel: Event | None = None,
+    ) -> int: ...
+
+    def wait(self, timeout: float, cancel: Event | None = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The names that a key gives to its unit and its folder on the node."""
+
+    key: str
+    runs: str = RUNS_DIR
+
+    @property
+    def slug(self) -> str:
+        """The key itself where it is fit for a unit's name; else its readable part and a digest, so that no two keys meet."""
+        if re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.key) and len(self.key) <= 48:
+            return self.key
+        readable = re.sub(r"[^a-z0-9]+", "-", self.key.lower()).strip("-")[:40].strip("-")
+        return "-".join(filter(None, (readable, hashlib.sha256(self.key.encode()).hexdigest()[:8])))
+
+    @property
+    def name(self) -> str:
+        return f"iconha-{self.slug}.service"
+
+    @property
+    def folder(self) -> str:
+        return f"{self.runs}/{self.slug}"
+
+
+def carry_out(
+    node: Node,
+    unit: Unit,
+    argv: tuple[str, ...],
+    take: Callable[[bytes], None],
+    *,
+    timeout: float,
+    cancel: Event | None,
+) -> int:
+    """Start the unit or join the one that is running, hand its output to `take` to the last byte, and return its exit code.
+
+    Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble when it has vanished without an exit code.
+    """
+    follower = _Follower(node, unit, take, time.monotonic() + timeout, cancel)
+    try:
+        follower.start(argv)
+        while (code := follower.state()) is None:
+            follower.follow()
+    except Cancelled as cancelled:
+        cancelled.what = f"No longer followed; {unit.name} goes on running on the node."
+        cancelled.remedy = "Run again to follow it on."
+        raise
+    with suppress(Trouble):
+        node.execute(("sh", "-c", _REMOVE, "iconha-remove", unit.folder), _ignore, timeout=_SHORT)
+    return code
+
+
+def stop(node: Node, unit: Unit) -> None:
+    """Stop the unit and remove its folder; nothing happens where there is none."""
+    node.execute(("sh", "-c", _STOP, "iconha-stop", unit.name, unit.folder), _ignore, timeout=_SHORT)
+
+
+class _Follower:
+    """Knows how many bytes of the output have been handed on, so that a new connection goes on with the next one."""
+
+    def __init__(
+        self, node: Node, unit: Unit, take: Callable[[bytes], None], deadline: float, cancel: Event | None
+    ) -> None:
+        self._node = node
+        self._unit = unit
+        self._take = take
+        self._deadline = deadline
+        self._cancel = cancel
+        self._offset = 0
+        self._met = False
+
+    def start(self, argv: tuple[str, ...]) -> None:
+        """Start the unit, unless one is running.
+
+        Asked again after a lost connection, the node knows by the token that it has been started, even if it has ended since.
+        """
+        script = _COMMAND.format(dir=shlex.quote(self._unit.folder), command=shlex.join(argv)).encode()
+        words = (self._unit.name, self._unit.runs, self._unit.slug, str(len(script)), secrets.token_hex(12))
+        out: list[bytes] = []
+        code = self._patiently(
+            lambda: self._node.execute(
+                ("sh", "-c", _START, "iconha-start", *words),
+                lambda data, _err: out.append(data),
+                stdin=script,
+                timeout=_SHORT,
+                cancel=self._cancel,
+            )
+        )
+        if code != 0:
+            raise Trouble(
+                f"{self._unit.name} could not be started.",
+                where=self._node.name,
+                remedy="The node must run systemd (237 or newer) and have space under /var/lib; see what it says.",
+                detail=clean_block(b"".join(out).decode("utf-8", "replace"), 20),
+            )
+
+    def follow(self) -> None:
+        """Hand on output as it comes, until the command has ended or the connection has."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise Trouble(
+                f"{self._unit.name} is still running; it is no longer followed, and goes on on the node.",
+                where=self._node.name,
+                remedy="Run again to follow it on.",
+            )
+        words = (self._unit.name, self._unit.folder, str(self._offset))
+        try:
+            self._node.execute(
+                ("sh", "-c", _FOLLOW, "iconha-follow", *words), self._keep, timeout=max(left, 1.0), cancel=self._cancel
+            )
+        except Cancelled:
+            raise
+        except Lost:
+            time.sleep(_LOST_PAUSE)
+        except (Unreachable, LoginRefused):
+            self._node.wait(RECONNECT, self._cancel)
+        except Trouble:
+            if time.monotonic() < self._deadline:
+                raise
+
+    def state(self) -> int | None:
+        """The exit code, with what was left of the output handed on; None while it is running."""
+        lines: list[bytes] = []
+        code = self._patiently(lambda: self._ask(lines))
+        word, _, number = lines[0].decode("ascii", "replace").strip().partition(" ") if lines else ("", "", "")
+        if code == 0 and word == "running":
+            return None
+        if code == 0 and word == "ended" and number.isdecimal():
+            return int(number)
+        gone = word in ("vanished", "missing")
+        raise Trouble(
+            f"{self._unit.name} ended without an exit code: the node was restarted, or it was stopped there."
+            if gone
+            else f"The state of {self._unit.name} cannot be read.",
+            where=self._node.name,
+            remedy="Run it again: what is done already is recognised."
+            if gone
+            else "Look at the node, then run it again.",
+        )
+
+    def _ask(self, lines: list[bytes]) -> int:
+        """Ask for the state; its line goes to `lines`, what follows it is output."""
+        lines.clear()
+        head = bytearray()
+
+        def sink(data: bytes, is_stderr: bool) -> None:
+            if is_stderr:
+                return
+            if lines:
+                self._keep(data, False)
+                return
+            head.extend(data)
+            if b"\n" in head:
+                line, _, rest = bytes(head).partition(b"\n")
+                lines.append(line)
+                if rest:
+                    self._keep(rest, False)
+
+        words = (self._unit.name, self._unit.folder, str(self._offset))
+        return self._node.execute(
+            ("sh", "-c", _STATE, "iconha-state", *words), sink, timeout=_SHORT, cancel=self._cancel
+        )
+
+    def _keep(self, data: bytes, is_stderr: bool) -> None:
+        if not is_stderr:
+            self._offset += len(data)
+            self._take(data)
+
+    def _patiently(self, ask: Callable[[], int]) -> int:
+        """Do what may be repeated, over new connections, until it has been done. A node never met before gets one try."""
+        until = time.monotonic() + RECONNECT
+        while True:
+            try:
+                code = ask()
+                self._met = True
+                return code
+            except Lost:
+                self._met = True
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_LOST_PAUSE)
+            except (Unreachable, LoginRefused):
+                if not self._met:
+                    raise
+                self._node.wait(RECONNECT, self._cancel)
+
+
+def _ignore(_data: bytes, _is_stderr: bool) -> None:
+    """For output that says nothing."""
