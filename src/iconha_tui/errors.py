@@ -8,14 +8,18 @@ class Trouble(Exception):
 
     what: one sentence, without the place. where: a node's name, an API call or a file; "" where it has none.
     remedy: one sentence that says what to do now. detail: last lines of output, for the screen that opens the failure.
+    transient: it may pass by itself, as when a machine is still booting.
     """
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "", detail: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", remedy: str = "", detail: str = "", transient: bool = False
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.remedy = remedy
         self.detail = detail
+        self.transient = transient
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what

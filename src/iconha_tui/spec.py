@@ -42,6 +42,12 @@ def _cidr(value: str) -> str:
         raise ValueError("Write a network as 203.0.113.0/24, or one address as 203.0.113.7/32.") from None
 
 
+def _token(value: int) -> int:
+    if value and not 1000 <= value <= 30_000:
+        raise ValueError("1000 to 30000 milliseconds, or 0 for Corosync's default.")
+    return value
+
+
 ClusterName = Annotated[
     str,
     _matching(
@@ -153,7 +159,7 @@ class Corosync(Part):
     transport: Literal["udpu", "knet"] = "udpu"
     """udpu as in the guide (on Corosync 3 in clear text); knet encrypts with the authkey and needs Corosync 3."""
     port: Annotated[int, Field(ge=1024, le=65535)] = 5405
-    token_ms: Annotated[int, Field(ge=0, le=300_000)] = 0
+    token_ms: Annotated[int, AfterValidator(_token)] = 0
     """Milliseconds until a silent node is declared lost; 0: Corosync's default (1000, from 3.0.4 on 3000)."""
     conf: dict[str, str] = Field(default_factory=dict)
     """A whole corosync.conf per node name, where the operator has edited it."""

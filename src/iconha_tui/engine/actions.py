@@ -105,7 +105,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Copy:
-    """A secret file carried from one node to another through this program's memory; it touches no disk on the way."""
+    """A secret file carried from one node to another through this program's memory; it touches no disk on the way.
+
+    A file that it replaces is kept as PATH.iconha-<time>, with the same owner and mode.
+    """
 
     source: str
     target: str

@@ -57,7 +57,7 @@ def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], Non
             copied = ctx.node(action.source).read(action.path)
             if copied is None:
                 raise Trouble(f"{action.path} is not there.", where=action.source, remedy="Retry the stage.")
-            ctx.node(action.target).write(action.path, copied, mode=action.mode, owner=action.owner)
+            ctx.node(action.target).write(action.path, copied, mode=action.mode, owner=action.owner, backup=True)
         case Call():
             ctx.cloud.call(action.service, action.operation, action.params)
     return None

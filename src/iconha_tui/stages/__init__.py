@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iconha_tui.engine.step import Stage
-from iconha_tui.stages import authkey, awscli, corosync, credentials, elastic_ip, instances, packages, pacemaker
+from iconha_tui.stages import authkey, awscli, corosync, credentials, elastic_ip, instances, pacemaker, packages
 
 STAGES: tuple[Stage, ...] = (
     credentials.STAGE,

@@ -1,12 +1,170 @@
-"""AWS CLI on the machines."""
+"""AWS CLI on the nodes (guide step 7): root's credentials and region, proven by the calls that awseip makes."""
 
 from __future__ import annotations
 
-from iconha_tui.engine.step import Stage
+import hashlib
+
+from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
+from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
+
+CREDENTIALS = "/root/.aws/credentials"
+CONFIG = "/root/.aws/config"
+DROP_IN = "/etc/systemd/system/pacemaker.service.d/50-iconha.conf"
+
+
+def files(view: View) -> dict[str, tuple[Text, int]]:
+    """What root gets: path -> (content, mode). With a role the [default] section holds the region alone: awseip before
+    4.14 always passes `--profile default`, and fails without one."""
+    region = view.spec.aws.region
+    wanted: dict[str, tuple[Text, int]] = {CONFIG: ((f"[default]\nregion = {region}\noutput = json\n",), 0o600)}
+    if view.spec.awscli.credentials == "keys":
+        wanted[CREDENTIALS] = (
+            (
+                "[default]\naws_access_key_id = ",
+                SecretRef("node_access_key_id"),
+                "\naws_secret_access_key = ",
+                SecretRef("node_secret_access_key"),
+                "\n",
+            ),
+            0o600,
+        )
+    return wanted
+
+
+class Configured(Step):
+    id = "awscli.config"
+    title = "Root has credentials and region"
+    guide = "aws configure"
+    departs = (
+        "Arguments and prompts show a secret to `ps` and to logs: the files are uploaded instead, root's alone (0600)."
+    )
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        wanted = files(ctx.view)
+        said = (
+            ctx.node(target)
+            .run(("sh", "-c", f"for f in {' '.join(wanted)}; do stat -c '%U %a' $f; sha256sum $f; done 2>&1"))
+            .stdout
+        )
+        lines = said.splitlines()
+        missing = []
+        for path, (content, mode) in wanted.items():
+            digest = hashlib.sha256(ctx.vault.reveal(content).encode()).hexdigest()
+            if f"{digest}  {path}" not in lines:
+                missing.append(path)
+            elif f"root {mode:o}" not in lines:
+                missing.append(f"{path} (mode)")
+        if missing:
+            return Needed(f"Not as wanted: {', '.join(missing)}.")
+        return Done(", ".join(wanted))
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Run(target, ("install", "-d", "-m", "0700", "-o", "root", "-g", "root", "/root/.aws")),
+            *(
+                Upload(target, path, content, "a file that it replaces is kept beside it", mode=mode, backup=True)
+                for path, (content, mode) in files(view).items()
+            ),
+        ]
+
+
+class Region(Step):
+    id = "awscli.region"
+    title = "Pacemaker knows the region"
+    guide = 'echo "AWS_DEFAULT_REGION=<region>" >> /lib/systemd/system/pacemaker.service'
+    departs = "Appended there it lands in [Install] and has no effect: a systemd drop-in is what Pacemaker reads."
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        region = ctx.spec.aws.region
+        script = (
+            f"cat {DROP_IN}; p=$(systemctl show -p MainPID pacemaker | cut -d= -f2); "
+            'if [ "$p" = 0 ]; then echo @stopped; '
+            "else tr '\\0' '\\n' <\"/proc/$p/environ\" | grep ^AWS_DEFAULT_REGION= | sed s/^/@/; fi"
+        )
+        said = ctx.node(target).run(("sh", "-c", script)).stdout
+        if _drop_in(region) not in said:
+            return Needed("The drop-in is not there.")
+        if "@stopped" not in said and f"@AWS_DEFAULT_REGION={region}\n" not in said + "\n":
+            return Needed("Pacemaker runs without it yet.")
+        return Done(f"AWS_DEFAULT_REGION={region}")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Upload(target, DROP_IN, (_drop_in(view.spec.aws.region),)),
+            Run(target, ("systemctl", "daemon-reload")),
+            Run(target, ("systemctl", "try-restart", "pacemaker"), "so that it reads the region", timeout=300),
+        ]
+
+
+def _drop_in(region: str) -> str:
+    return f"[Service]\nEnvironment=AWS_DEFAULT_REGION={region}\n"
+
+
+class Proven(Step):
+    """Wrong credentials on the standby stay hidden until the failover: awseip reads every API failure as "not running"."""
+
+    id = "awscli.proof"
+    title = "Each node makes awseip's calls itself"
+    guide = "aws ec2 describe-instances"
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        said = ctx.node(target).run(("sh", "-c", _proof(ctx.view, target)), timeout=90)
+        failed = [line for line in said.stdout.splitlines() if line.startswith("@failed ")]
+        if said.code != 0 or failed:
+            return Needed(_sentence(failed[0].removeprefix("@failed ") if failed else said.tail))
+        return Done("describe-instances, describe-addresses, associate and disassociate are allowed")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        # The proof is a reading: it is made again by verify, and its failure is the message.
+        return []
+
+    def remedy(self, view: View) -> str:
+        return (
+            "awseip needs ec2:DescribeInstances, DescribeAddresses, AssociateAddress and DisassociateAddress, a route from "
+            "the node to the EC2 API, and valid credentials. Mend what is named, then retry."
+        )
+
+
+def _proof(view: View, node: str) -> str:
+    """awseip's calls, at once; those that change something as a dry run. Its CLI options are awseip's own.
+
+    EC2 answers a dry run that would be allowed with the error DryRunOperation (EC2 API Reference, "DryRun").
+    """
+    aws = f"{view.fact(f'{node}.aws')} --profile default --region {view.spec.aws.region} ec2"
+    instance, allocation = view.fact(f"{node}.instance_id"), view.fact("allocation_id")
+    calls = {
+        "DescribeInstances": f"describe-instances --instance-ids {instance}",
+        "DescribeAddresses": f"describe-addresses --allocation-ids {allocation}",
+        "AssociateAddress": f"associate-address --dry-run --allocation-id {allocation} --instance-id {instance}",
+        "DisassociateAddress": "disassociate-address --dry-run --association-id eipassoc-00000000000000000",
+    }
+    lines = [
+        f'( out=$({aws} {call} 2>&1) || case "$out" in *DryRunOperation*|*InvalidAssociationID*) ;; '
+        f'*) echo "@failed {name}: $(echo $out)" ;; esac ) &'
+        for name, call in calls.items()
+    ]
+    return "\n".join([*lines, "wait"])
+
+
+def _sentence(said: str) -> str:
+    call, _, text = said.partition(": ")
+    if any(code in text for code in ("UnauthorizedOperation", "AccessDenied")):
+        return f"The node's credentials may not call ec2:{call}."
+    if "AuthFailure" in text or "InvalidClientTokenId" in text or "SignatureDoesNotMatch" in text:
+        return f"AWS does not accept the node's credentials (ec2:{call})."
+    if "Could not connect" in text or "timed out" in text or "timeout" in text:
+        return "The node does not reach the EC2 API."
+    if "Unable to locate credentials" in text:
+        return "The node has no credentials."
+    return f"ec2:{call} failed: {text[-300:].strip()}"
+
 
 STAGE = Stage(
     name="awscli",
     title="AWS CLI on the machines",
-    summary="Root on both machines gets what awseip needs to speak to AWS: keys or the instance's role, and the region. Then each machine proves it by the very calls that awseip makes.",
-    steps=(),
+    summary=(
+        "Root on both machines gets what awseip needs to speak to AWS: keys or the instance's role, and the region. Then each "
+        "machine proves it by the very calls that awseip makes, so that nothing is left to be found out at the failover."
+    ),
+    steps=(Configured(), Region(), Proven()),
 )

@@ -1,12 +1,180 @@
-"""Corosync."""
+"""Corosync (guide steps 4 and 5): corosync.conf on both nodes, then membership."""
 
 from __future__ import annotations
 
-from iconha_tui.engine.step import Stage
+import hashlib
+
+from iconha_tui.cluster.corosync_conf import (
+    CorosyncSettings,
+    Finding,
+    NodeAddress,
+    check,
+    departures,
+    has_errors,
+    is_package_default,
+    render,
+)
+from iconha_tui.cluster.membership import parse_cmap_members
+from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_facts
+from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+
+PATH = "/etc/corosync/corosync.conf"
+
+# RFC 5737 addresses stand in for the ones that are not known yet, and are replaced by markers in the rendered text.
+_STAND_INS = ("192.0.2.1", "192.0.2.2")
+
+
+def addresses(view: View) -> tuple[NodeAddress, NodeAddress]:
+    """The nodelist: names of the spec, private addresses as AWS tells them (stand-ins while they are not known)."""
+    first, second = (
+        NodeAddress(name, str(view.facts.get(f"{name}.private_ip") or stand_in), number)
+        for number, (name, stand_in) in enumerate(zip(view.spec.names, _STAND_INS, strict=True), start=1)
+    )
+    return first, second
+
+
+def settings(view: View) -> CorosyncSettings:
+    """What the two files have in common. Raises ValueError with a sentence."""
+    wanted = view.spec.corosync
+    return CorosyncSettings(
+        cluster_name=wanted.cluster_name,
+        nodes=addresses(view),
+        transport=wanted.transport,
+        port=wanted.port,
+        token_ms=wanted.token_ms or None,
+    )
+
+
+def rendered_conf(view: View, node: str) -> str:
+    """The guide's corosync.conf for a node, addresses that are not known yet as markers."""
+    pair = settings(view)
+    text = render(pair, next(each for each in pair.nodes if each.name == node))
+    for each, stand_in in zip(pair.nodes, _STAND_INS, strict=True):
+        if each.ring0_addr == stand_in:
+            text = text.replace(stand_in, unknown(f"{each.name}.private_ip"))
+    return text
+
+
+def wanted_conf(view: View, node: str) -> str:
+    """The corosync.conf that a node is to have: the operator's own where there is one, else the guide's."""
+    return view.spec.corosync.conf.get(node) or rendered_conf(view, node)
+
+
+def findings(view: View, text: str) -> list[Finding]:
+    """What the checker says of a text that is to be a node's corosync.conf; markers are read as addresses."""
+    for name, stand_in in zip(view.spec.names, _STAND_INS, strict=True):
+        text = text.replace(unknown(f"{name}.private_ip"), stand_in)
+    return check(text, nodes=addresses(view))
+
+
+class Configured(Step):
+    id = "corosync.conf"
+    title = "corosync.conf is in place"
+    guide = "vi /etc/corosync/corosync.conf; chown root:root; chmod 644"
+    departs = " ".join(
+        dict.fromkeys(
+            departure.reason for departure in departures(
+                CorosyncSettings("nodecluster", (NodeAddress("a", _STAND_INS[0], 1), NodeAddress("b", _STAND_INS[1], 2)))
+            )
+        )
+    )  # fmt: skip
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        try:
+            text = wanted_conf(ctx.view, target)
+        except ValueError as error:
+            return Blocked(str(error), "Correct it in the corosync stage.")
+        if missing := unknown_facts(text):
+            return Blocked(f"{', '.join(missing)} is not known.", "Run the instances stage first.")
+        faults = findings(ctx.view, text)
+        if has_errors(faults):
+            first = next(fault for fault in faults if fault.severity == "error")
+            return Blocked(
+                f"The checker refuses the file: line {first.line}, column {first.column}: {first.message}",
+                "Correct it in the corosync stage's editor.",
+            )
+        there = ctx.node(target).read(PATH)
+        if there is None:
+            return Needed("There is no corosync.conf.")
+        digest = hashlib.sha256(there).hexdigest()
+        if there.decode(errors="replace") == text:
+            return Done(f"as wanted, SHA-256 {digest[:16]}…")
+        if is_package_default(there.decode(errors="replace")):
+            return Needed("It is the package's own.")
+        return Needed("It differs from what is wanted; the old file is kept as a backup.")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        old = str(view.facts.get(f"{target}.corosync") or "").startswith("2.")
+        judge = ("env", "COROSYNC_MAIN_CONFIG_FILE={}", "corosync", "-t") if old else ("corosync", "-t", "-c", "{}")
+        return [
+            Upload(
+                target,
+                PATH,
+                (wanted_conf(view, target),),
+                "corosync -t judges it before it replaces the old one",
+                check=judge,
+                backup=True,
+            )
+        ]
+
+    def remedy(self, view: View) -> str:
+        return "Correct what corosync names in the editor of the corosync stage, then retry; the old file is still in place."
+
+
+_STATE = (
+    f"systemctl is-active corosync; stat -c %Y {PATH}; "
+    "date -d \"$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)\" +%s; corosync-cmapctl 2>/dev/null | grep members"
+)  # fmt: skip
+
+
+class Joined(Step):
+    """Corosync runs with the file that is there now, and sees both members."""
+
+    id = "corosync.members"
+    title = "Both members have joined"
+    guide = "service corosync start; corosync-cmapctl | grep members"
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        said = (*ctx.node(target).run(("sh", "-c", _STATE)).stdout.splitlines(), "", "", "")
+        if said[0] != "active":
+            return Needed(
+                "Corosync does not run.", {f"{target}.corosync_runs": False, f"{target}.corosync_stale": False}
+            )
+        stale = said[1].isdigit() and said[2].isdigit() and int(said[1]) > int(said[2])
+        facts = {f"{target}.corosync_runs": True, f"{target}.corosync_stale": stale}
+        if stale:
+            return Needed("Corosync runs with an older corosync.conf.", facts)
+        joined = {member.address for member in parse_cmap_members("\n".join(said[3:])) if member.status == "joined"}
+        missing = [node for node in ctx.spec.names if ctx.fact(f"{node}.private_ip") not in joined]
+        if missing:
+            return Needed(f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} not joined.", facts)
+        return Done("both joined", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        if view.facts.get(f"{target}.corosync_runs") and not view.facts.get(f"{target}.corosync_stale"):
+            return []
+        actions: list[Action] = [Run(target, ("systemctl", "enable", "corosync"), "so that it starts at boot")]
+        if view.facts.get(f"{target}.corosync_stale"):
+            actions.append(Run(target, ("systemctl", "stop", "pacemaker"), "it depends on corosync", timeout=300))
+        return [*actions, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
+
+    def patience_for(self, view: View) -> float:
+        return float(view.spec.corosync.settle)
+
+    def remedy(self, view: View) -> str:
+        port = view.spec.corosync.port
+        return (
+            f"Check that the security group opens udp {port - 1}-{port + 1} between the nodes, that no firewall on them closes "
+            "it, and that both files name the same addresses; then retry."
+        )
+
 
 STAGE = Stage(
     name="corosync",
     title="Corosync",
-    summary="Each machine gets its corosync.conf, judged by corosync itself before it replaces the old one. Then Corosync is started and both machines must see each other.",
-    steps=(),
+    summary=(
+        "Each machine gets its corosync.conf, judged by corosync itself before it replaces the old one, which is kept as a "
+        "backup. Then Corosync is started, and both machines must see each other."
+    ),
+    steps=(Configured(), Joined()),
 )

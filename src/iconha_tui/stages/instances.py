@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from iconha_tui.stages import tags
 from iconha_tui.stages.lookup import look_up
 
 CANONICAL = "099720109477"
-"""Canonical's AWS account: who else calls an image "ubuntu" is not believed (Ubuntu documentation, "Find Ubuntu images on AWS")."""
+"""Canonical's AWS account (Ubuntu documentation, "Find Ubuntu images on AWS"): nobody else's "ubuntu" is believed."""
 
 _CODENAMES = {"18.04": "bionic", "20.04": "focal", "22.04": "jammy", "24.04": "noble"}
 
@@ -246,7 +247,7 @@ class Machine(Step):
         if state in ("terminated", "shutting-down"):
             return Blocked(f"{where} is {state}.", "Choose another instance in the instances stage.")
         if state is None:
-            return Needed("It does not exist yet.", facts)
+            return Needed("It does not exist yet.", {**facts, f"{target}.launch_hour": int(time.time() // 3600)})
         return Needed(f"{where} is {state}.", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
@@ -266,13 +267,14 @@ class Machine(Step):
     @staticmethod
     def _launch(view: View, node: str) -> dict[str, Any]:
         wanted = view.spec.instances
-        token = f"{view.spec.name}/{node}/{view.fact(f'{node}.subnet_id')}/{view.facts.get(f'{node}.last_id', '')}"
+        token = f"{view.spec.name}/{node}/{view.fact(f'{node}.subnet_id')}/{view.facts.get(f'{node}.launch_hour')}"
         params: dict[str, Any] = {
             "ImageId": view.fact("image_id"),
             "InstanceType": wanted.instance_type,
             "MinCount": 1,
             "MaxCount": 1,
-            # The same token for the same wish: a call that was repeated after a lost answer launches nothing twice.
+            # The same token for the same wish: a call that is repeated after a lost answer launches nothing twice.
+            # The hour is in it because EC2 refuses a token whose instance has been terminated.
             "ClientToken": hashlib.sha256(token.encode()).hexdigest()[:48],
             "NetworkInterfaces": [
                 {
@@ -405,7 +407,7 @@ class Signin(Step):
         try:
             said = ctx.node(target).run(("sh", "-c", _LOOK), timeout=30)
         except Trouble as trouble:
-            if getattr(trouble, "transient", False):
+            if trouble.transient:
                 return Needed(str(trouble), facts)
             raise
         if said.code != 0:

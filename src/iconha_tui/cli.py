@@ -1,0 +1,200 @@
+"""The commands and their exit codes. Imports nothing heavy: `--help` must be instant.
+
+Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked (a remedy is printed), 4 another run holds the lock,
+130 interrupted. `status` has 0 healthy, 1 degraded, 3 unknown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iconha_tui import __version__
+from iconha_tui.errors import Cancelled, SpecTrouble, Trouble
+from iconha_tui.lab.cli import add_parser as add_lab_parser
+
+if TYPE_CHECKING:
+    from iconha_tui.spec import Spec
+    from iconha_tui.store import Store
+
+DONE, FAILED, USAGE, BLOCKED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+STAGE_NAMES = ("credentials", "instances", "packages", "authkey", "corosync", "pacemaker", "awscli", "elastic_ip")
+"""The names of stages.STAGES, here again so that `--help` need not import them; a test holds the two together."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="iconha-tui",
+        description="Builds an active/passive ICON P-Rep pair on AWS EC2: Corosync, Pacemaker and a floating Elastic IP. "
+        "Without a command: the wizard.",
+        epilog="Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked, 4 locked by another run, 130 interrupted.",
+    )
+    top.add_argument("--version", action="version", version=f"iconha-tui {__version__}")
+    top.add_argument("--state-dir", type=Path, metavar="DIR", help="where specs, journals and transcripts live")
+    top.add_argument("--cluster", metavar="NAME", help="open the wizard on this cluster")
+    top.add_argument("--spec", type=Path, metavar="FILE", help="open the wizard filled in from this spec")
+    top.set_defaults(func=wizard)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+
+    run_p = commands.add_parser("run", help="carry a spec out, line by line")
+    run_p.add_argument("spec", type=Path, metavar="SPEC", help="a spec file (TOML), or the name of a saved cluster")
+    run_p.add_argument("--yes", action="store_true", help="ask nothing: accept unknown host keys, start at once")
+    run_p.add_argument(
+        "--until", choices=STAGE_NAMES, metavar="STAGE", help=f"stop after this stage: {', '.join(STAGE_NAMES)}"
+    )
+    run_p.add_argument("--json", action="store_true", help="one event a line, as JSON")
+    run_p.set_defaults(func=run)
+
+    plan_p = commands.add_parser("plan", help="show what a run would do; nothing is touched")
+    plan_p.add_argument("spec", type=Path, metavar="SPEC", help="a spec file (TOML), or the name of a saved cluster")
+    form = plan_p.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--script", action="store_true", help="as a shell script")
+    plan_p.set_defaults(func=plan)
+
+    status_p = commands.add_parser("status", help="how a cluster is; read-only")
+    status_p.add_argument(
+        "name", nargs="?", metavar="NAME", help="a saved cluster; the last one worked on when left out"
+    )
+    status_p.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text")
+    status_p.add_argument("--json", action="store_true", help="as JSON")
+    status_p.set_defaults(func=status)
+
+    corosync_p = commands.add_parser("corosync", help="judge a corosync.conf")
+    verbs = corosync_p.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check_p = verbs.add_parser("check", help="line, column, reason; exit code 1 where corosync would refuse it")
+    check_p.add_argument("file", metavar="FILE", help="the file, or - for standard input")
+    check_p.set_defaults(func=corosync_check)
+
+    add_lab_parser(commands)
+
+    where_p = commands.add_parser("where", help="where the program keeps its files")
+    where_p.set_defaults(func=where)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns its exit code."""
+    args = parser().parse_args(argv)
+    if args.state_dir:
+        os.environ["ICONHA_STATE_DIR"] = str(args.state_dir.expanduser().absolute())
+    try:
+        code: int = args.func(args)
+        return code
+    except SpecTrouble as trouble:
+        return _say(trouble, USAGE)
+    except Cancelled as trouble:
+        return _say(trouble, INTERRUPTED)
+    except Trouble as trouble:
+        from iconha_tui.store import Locked
+
+        return _say(trouble, LOCKED if isinstance(trouble, Locked) else FAILED)
+    except KeyboardInterrupt:
+        print("Interrupted. Start it again: it goes on where things stand.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _say(trouble: Trouble, code: int) -> int:
+    print(f"iconha-tui: {trouble}", file=sys.stderr)
+    return code
+
+
+def _store() -> Store:
+    """The store, with the log file opened: tracebacks go there, sentences to the operator."""
+    from iconha_tui.spec import Spec
+    from iconha_tui.store import Store
+
+    store = Store()
+    store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = logging.FileHandler(store.log_file, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    os.umask(0o077)
+    return store
+
+
+def wizard(args: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print(
+            "iconha-tui: The wizard needs a terminal. Without one, use `iconha-tui run SPEC --yes`; "
+            "`iconha-tui plan SPEC` shows first what it would do.",
+            file=sys.stderr,
+        )
+        return USAGE
+    from iconha_tui import spec as specs
+    from iconha_tui.app import IconhaApp
+
+    store = _store()
+    if args.cluster and not args.spec and args.cluster not in store.names():
+        print(f"iconha-tui: There is no saved cluster {args.cluster}; the wizard starts a new one.", file=sys.stderr)
+    app = IconhaApp(store, args.cluster, spec=specs.load(args.spec) if args.spec else None)
+    app.run()
+    return app.return_code or DONE
+
+
+def run(args: argparse.Namespace) -> int:
+    from iconha_tui.lines import run_lines
+
+    return run_lines(_store(), _spec(args.spec), yes=args.yes, until=args.until, as_json=args.json)
+
+
+def plan(args: argparse.Namespace) -> int:
+    from iconha_tui.lines import show_plan
+
+    return show_plan(_spec(args.spec), "json" if args.json else "script" if args.script else "text")
+
+
+def status(args: argparse.Namespace) -> int:
+    from iconha_tui.lines import show_status
+
+    return show_status(_store(), args.name, watch=args.watch, as_json=args.json)
+
+
+def corosync_check(args: argparse.Namespace) -> int:
+    from iconha_tui.cluster.corosync_conf import check, has_errors
+
+    try:
+        text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise SpecTrouble(
+            f"Cannot be read: {error.strerror}.", where=args.file, remedy="Name a corosync.conf."
+        ) from error
+    found = check(text)
+    for finding in found:
+        print(f"{args.file}:{finding.line}:{finding.column}: {finding.severity}: {finding.message}")
+    if not found:
+        print(f"{args.file}: nothing to object to")
+    return FAILED if has_errors(found) else DONE
+
+
+def where(args: argparse.Namespace) -> int:
+    from iconha_tui.spec import Spec
+    from iconha_tui.store import Store
+
+    store = Store()
+    print(f"state     {store.root}")
+    for name in store.names():
+        print(f"cluster   {store.folder(name)}")
+    print(f"log       {store.log_file}")
+    return DONE
+
+
+def _spec(named: Path) -> Spec:
+    """A spec file, or the saved spec of a cluster of that name."""
+    from iconha_tui import spec as specs
+    from iconha_tui.spec import Spec
+    from iconha_tui.store import Store
+
+    if not named.exists() and named.name == str(named) and str(named) in (store := Store()).names():
+        return store.spec(str(named))
+    return specs.load(named)
