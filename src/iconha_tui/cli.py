@@ -111,7 +111,6 @@ def _say(trouble: Trouble, code: int) -> int:
 
 def _store() -> Store:
     """The store, with the log file opened: tracebacks go there, sentences to the operator."""
-    from iconha_tui.spec import Spec
     from iconha_tui.store import Store
 
     store = Store()
@@ -178,7 +177,6 @@ def corosync_check(args: argparse.Namespace) -> int:
 
 
 def where(args: argparse.Namespace) -> int:
-    from iconha_tui.spec import Spec
     from iconha_tui.store import Store
 
     store = Store()
@@ -192,7 +190,6 @@ def where(args: argparse.Namespace) -> int:
 def _spec(named: Path) -> Spec:
     """A spec file, or the saved spec of a cluster of that name."""
     from iconha_tui import spec as specs
-    from iconha_tui.spec import Spec
     from iconha_tui.store import Store
 
     if not named.exists() and named.name == str(named) and str(named) in (store := Store()).names():

@@ -11,15 +11,14 @@ class Trouble(Exception):
     transient: it may pass by itself, as when a machine is still booting.
     """
 
-    def __init__(
-        self, what: str, *, where: str = "", remedy: str = "", detail: str = "", transient: bool = False
-    ) -> None:
+    transient = False
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", detail: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.remedy = remedy
         self.detail = detail
-        self.transient = transient
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what

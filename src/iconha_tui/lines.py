@@ -82,9 +82,7 @@ def _accept(node: str, kind: str, fingerprint: str) -> bool:
 
 
 def _ask(node: str, kind: str, fingerprint: str) -> bool:
-    print(
-        f"{node} shows the host key {kind}\n  {fingerprint}\nIts console output (EC2 console, Monitor and troubleshoot) has it too."
-    )
+    print(f"{node} shows the host key {kind}\n  {fingerprint}\nIts system log in the EC2 console shows it too.")
     return input("Is it this machine's? [y/N] ").strip().lower() in ("y", "yes")
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from iconha_tui.engine import runner
@@ -44,6 +46,7 @@ class Session:
         self._confirm = confirm_host_key
         self._clouds: dict[str, Cloud] = {}
         self._pool: Pool | None = None
+        self._opening = Lock()
         self.ctx = Context(
             spec, _LazyCloud(self._operator_cloud), self._node, self._node_cloud, why_not_reachable, vault or Vault()
         )
@@ -137,29 +140,37 @@ class Session:
             vault.put(name, value)
 
     def _node(self, name: str) -> Node:
-        from iconha_tui.remote.pool import Pool
-
-        if self._pool is None:
-            self._pool = Pool(
-                self.spec.ssh,
-                known_hosts=self.store.make(self.spec.name) / "known_hosts",
-                endpoint=self._endpoint,
-                alias=lambda node: self.ctx.fact(f"{node}.instance_id"),
-                confirm=self._confirm,
-                passphrase=lambda: self.ctx.vault.get(KEY_PASSPHRASE),
-            )
+        with self._opening:
+            if self._pool is None:
+                self._pool = self._new_pool()
         return self._pool.node(name)
 
-    def _endpoint(self, node: str) -> tuple[str, int]:
-        kind = "public_ip" if self.spec.ssh.address == "public" else "private_ip"
-        host = self.ctx.facts.get(f"{node}.{kind}")
-        if not host:
-            raise Trouble(
-                f"It has no {self.spec.ssh.address} address.",
-                where=node,
-                remedy="Give it one, or choose the other kind of address in the credentials stage.",
-            )
-        return str(host), self.spec.ssh.port
+    def _new_pool(self) -> Pool:
+        from iconha_tui.remote.connection import Endpoint
+        from iconha_tui.remote.host_keys import HostKeys
+        from iconha_tui.remote.identity import Identity
+        from iconha_tui.remote.pool import Pool
+
+        def locate(node: str) -> Endpoint:
+            kind = f"{self.spec.ssh.address}_ip"
+            host = self.ctx.facts.get(f"{node}.{kind}")
+            if not host:
+                raise Trouble(
+                    f"It has no {self.spec.ssh.address} address.",
+                    where=node,
+                    remedy="Give it one, or choose the other kind of address in the credentials stage.",
+                )
+            # Keys are kept per instance: an Elastic IP moves from one machine to the other.
+            return Endpoint(str(host), self.spec.ssh.port, self.ctx.fact(f"{node}.instance_id"))
+
+        key_file = Path(self.spec.ssh.key_file) if self.spec.ssh.key_file else None
+        known_hosts = self.store.make(self.spec.name) / "known_hosts"
+        return Pool(
+            locate,
+            user=self.spec.ssh.user,
+            identity=Identity(key_file, lambda _: self.ctx.vault.get(KEY_PASSPHRASE) or None),
+            host_keys=HostKeys(known_hosts, self._confirm),
+        )
 
 
 class _LazyCloud:

@@ -54,6 +54,8 @@ class Endpoint(NamedTuple):
 class Unreachable(Trouble):
     """No connection could be made; another try may do better."""
 
+    transient = True
+
 
 class LoginRefused(Trouble):
     """The node answered, and did not let the operator in."""
@@ -61,6 +63,8 @@ class LoginRefused(Trouble):
 
 class Lost(Trouble):
     """The connection broke while a command was running: it may have run to its end."""
+
+    transient = True
 
 
 def connect(
