@@ -1,0 +1,251 @@
+"""The state of the cluster, from crm_mon's XML.
+
+Reads `crm_mon -X` and `crm_mon --output-as=xml` of Pacemaker 1.1 to 3.0. What a release does not say is None: the
+schemas have grown (xml/api/crm_mon-*.rng in ClusterLabs/pacemaker), and no part but the root is counted on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from iconha_tui.cluster.untrusted_xml import ClusterXMLError, boolean, number, read_xml
+
+ROOTS = ("crm_mon", "pacemaker-result")
+
+
+class CrmMonError(ClusterXMLError):
+    """crm_mon reported a failure of its own: the cluster is not running (code 102 since 2.0, 107 before), or worse."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"crm_mon failed with code {code}: {message}")
+        self.code = code
+
+    @property
+    def not_running(self) -> bool:
+        return self.code in (102, 107)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """One node as the cluster sees it. `id` is Corosync's node id."""
+
+    name: str
+    id: str | None
+    online: bool | None
+    standby: bool | None
+    unclean: bool | None
+    maintenance: bool | None
+    pending: bool | None
+    is_dc: bool | None
+    type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceStatus:
+    """One resource. `role` is Started, Stopped, …; `nodes` are the names of the nodes on which it is active."""
+
+    id: str
+    agent: str
+    role: str | None
+    active: bool | None
+    failed: bool | None
+    managed: bool | None
+    blocked: bool | None
+    nodes: tuple[str, ...]
+
+    @property
+    def started_on(self) -> str | None:
+        """The one node where it is started; None where it is stopped, failed, or active on several."""
+        healthy = self.role == "Started" and self.active and not self.failed and len(self.nodes) == 1
+        return self.nodes[0] if healthy else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An operation that failed and was not cleaned up. `operation` is like elastic-ip_monitor_10000."""
+
+    operation: str | None
+    resource: str | None
+    task: str | None
+    node: str | None
+    code: int | None
+    status: str | None
+    reason: str | None
+    when: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a resource's history. `when` is as crm_mon wrote it, `exec_time` like "913ms"."""
+
+    task: str | None
+    call: int | None
+    interval: str | None
+    code: int | None
+    code_text: str | None
+    reason: str | None
+    when: str | None
+    exec_time: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceHistory:
+    """What became of a resource on a node. `fail_count` is 0 where none is recorded; INFINITY is 1000000."""
+
+    node: str
+    resource: str
+    fail_count: int
+    migration_threshold: int | None
+    last_failure: str | None
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """One reading. `version` is the DC's Pacemaker; `pacemakerd` is running, shutting_down, … where it is told."""
+
+    version: str | None
+    pacemakerd: str | None
+    stack: str | None
+    dc: str | None
+    with_quorum: bool | None
+    nodes: tuple[NodeStatus, ...]
+    resources: tuple[ResourceStatus, ...]
+    failures: tuple[Failure, ...]
+    history: tuple[ResourceHistory, ...]
+    attributes: dict[str, dict[str, str]]
+    options: dict[str, str]
+
+    def node(self, name: str) -> NodeStatus | None:
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def resource(self, id: str) -> ResourceStatus | None:
+        """The resource, or its first instance where it is cloned."""
+        return next((resource for resource in self.resources if resource.id in (id, f"{id}:0")), None)
+
+    def fail_count(self, resource: str, node: str) -> int:
+        return next((each.fail_count for each in self.history if (each.resource, each.node) == (resource, node)), 0)
+
+
+def parse_crm_mon(xml: bytes | str) -> ClusterStatus:
+    """Read crm_mon's XML. Raises ClusterXMLError where it is none, CrmMonError where crm_mon reports a failure."""
+    root = read_xml(xml, "crm_mon")
+    if root.tag not in ROOTS:
+        raise ClusterXMLError(f"crm_mon answered with <{root.tag[:40]}>, which is not a status.")
+    _raise_failure(root)
+    summary = root.find("summary")
+    stack = _within(summary, "stack")
+    dc = _within(summary, "current_dc")
+    pacemakerd = root.find("pacemakerd")
+    options = _within(summary, "cluster_options")
+    return ClusterStatus(
+        version=_text(dc, "version") or _text(root, "version"),
+        pacemakerd=_text(stack, "pacemakerd-state") or _text(pacemakerd, "state"),
+        stack=_text(stack, "type"),
+        dc=_text(dc, "name") if boolean(dc, "present") is not False else None,
+        with_quorum=boolean(dc, "with_quorum"),
+        nodes=tuple(_nodes(root)),
+        resources=tuple(_resources(root)),
+        failures=tuple(_failures(root)),
+        history=tuple(_history(root)),
+        attributes={
+            node.get("name", ""): {each.get("name", ""): each.get("value", "") for each in node.iter("attribute")}
+            for node in root.iterfind("node_attributes/node")
+        },
+        options=dict(options.attrib) if options is not None else {},
+    )
+
+
+def agent_name(agent: str) -> str:
+    """`ocf::heartbeat:awseip`, as up to Pacemaker 2.0, becomes `ocf:heartbeat:awseip`."""
+    return agent.replace("::", ":", 1)
+
+
+def _raise_failure(root: Element) -> None:
+    status = root.find("status")
+    code = number(status, "code")
+    if status is not None and code:
+        reasons = [" ".join((error.text or "").split()) for error in status.iter("error")]
+        raise CrmMonError(code, "; ".join(filter(None, reasons)) or status.get("message") or "no reason was given")
+
+
+def _nodes(root: Element) -> Iterator[NodeStatus]:
+    for node in root.iterfind("nodes/node"):
+        yield NodeStatus(
+            name=node.get("name", ""),
+            id=node.get("id"),
+            online=boolean(node, "online"),
+            standby=boolean(node, "standby"),
+            unclean=boolean(node, "unclean"),
+            maintenance=boolean(node, "maintenance"),
+            pending=boolean(node, "pending"),
+            is_dc=boolean(node, "is_dc"),
+            type=node.get("type"),
+        )
+
+
+def _resources(root: Element) -> Iterator[ResourceStatus]:
+    top = root.find("resources")
+    for resource in top.iter("resource") if top is not None else ():  # also those in groups, clones and bundles
+        yield ResourceStatus(
+            id=resource.get("id", ""),
+            agent=agent_name(resource.get("resource_agent", "")),
+            role=resource.get("role"),
+            active=boolean(resource, "active"),
+            failed=boolean(resource, "failed"),
+            managed=boolean(resource, "managed"),
+            blocked=boolean(resource, "blocked"),
+            nodes=tuple(node.get("name", "") for node in resource.iterfind("node")),
+        )
+
+
+def _failures(root: Element) -> Iterator[Failure]:
+    for failure in root.iterfind("failures/failure"):
+        operation = failure.get("op_key") or failure.get("id")
+        yield Failure(
+            operation=operation,
+            # <resource>_<task>_<interval>: the name of the resource may hold underscores itself.
+            resource=operation.rsplit("_", 2)[0] if operation and operation.count("_") >= 2 else None,
+            task=failure.get("task"),
+            node=failure.get("node"),
+            code=number(failure, "exitcode"),
+            status=failure.get("exitstatus") or failure.get("status"),
+            reason=failure.get("exitreason") or None,
+            when=failure.get("last-rc-change"),
+        )
+
+
+def _history(root: Element) -> Iterator[ResourceHistory]:
+    for node in root.iterfind("node_history/node"):
+        for resource in node.iterfind("resource_history"):
+            yield ResourceHistory(
+                node=node.get("name", ""),
+                resource=resource.get("id", ""),
+                fail_count=number(resource, "fail-count") or 0,
+                migration_threshold=number(resource, "migration-threshold"),
+                last_failure=resource.get("last-failure"),
+                operations=tuple(_operation(each) for each in resource.iterfind("operation_history")),
+            )
+
+
+def _operation(operation: Element) -> Operation:
+    return Operation(
+        task=operation.get("task"),
+        call=number(operation, "call"),
+        interval=operation.get("interval"),
+        code=number(operation, "rc"),
+        code_text=operation.get("rc_text"),
+        reason=operation.get("exit-reason") or operation.get("exit_reason") or None,
+        when=operation.get("last-rc-change"),
+        exec_time=operation.get("exec-time"),
+    )
+
+
+def _within(parent: Element | None, tag: str) -> Element | None:
+    return None if parent is None else parent.find(tag)
+
+
+def _text(element: Element | None, name: str) -> str | None:
+    return None if element is None else element.get(name)

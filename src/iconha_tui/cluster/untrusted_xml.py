@@ -1,0 +1,53 @@
+"""XML that came from a node, read with care.
+
+A node's answer is untrusted. xml.etree expands entities that a DTD declares, so that a few hundred bytes can grow to
+gigabytes ("billion laughs"); Pacemaker writes no DTD. So a text with a DTD is refused before the parser sees it, and
+so is one of unreasonable size. It is decoded here, as UTF-8, so that no other encoding can hide the declaration.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+MAX_BYTES = 8 << 20
+"""A CIB of two nodes has some 20 KiB with its history."""
+
+
+class ClusterXMLError(ValueError):
+    """An XML that cannot be used; the message is a sentence for the operator."""
+
+
+def read_xml(data: bytes | str, what: str) -> ElementTree.Element:
+    """The root element. `what` names the source ("crm_mon") in the sentence of a ClusterXMLError."""
+    if len(data) > MAX_BYTES:
+        raise ClusterXMLError(f"{what} answered with more than {MAX_BYTES >> 20} MiB.")
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+    except UnicodeDecodeError:
+        raise ClusterXMLError(f"{what} answered with something other than UTF-8 text.") from None
+    if not text.strip():
+        raise ClusterXMLError(f"{what} answered with nothing.")
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise ClusterXMLError(f"{what} answered with an XML that declares a document type, which is never needed here.")
+    try:
+        return ElementTree.fromstring(text)  # noqa: S314 - no DTD gets this far, see above
+    except (ElementTree.ParseError, ValueError) as error:
+        raise ClusterXMLError(f"{what} answered with an XML that cannot be read: {error}.") from None
+
+
+def boolean(element: ElementTree.Element | None, name: str) -> bool | None:
+    """An attribute that Pacemaker writes as true or false; None where it is missing or neither."""
+    value = "" if element is None else element.get(name, "")
+    return {"true": True, "false": False, "1": True, "0": False}.get(value.lower())
+
+
+def number(element: ElementTree.Element | None, name: str) -> int | None:
+    """A whole number; Pacemaker's INFINITY is 1000000. None where it is missing or no number."""
+    value = "" if element is None else element.get(name, "")
+    if value in ("INFINITY", "+INFINITY"):
+        return INFINITY
+    digits = value.removeprefix("-")
+    return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+
+
+INFINITY = 1_000_000
