@@ -125,7 +125,9 @@ class LabBackend(EC2Backend):  # type: ignore[misc, unused-ignore]
     # Instances
 
     def create_network_interface(self, subnet: Any, private_ip_address: Any, *args: Any, **kwargs: Any) -> Any:
-        interface = LabInterface(self, subnet, private_ip_address, *args, **kwargs)
+        # moto's own class is abstract by name only: its CloudFormation methods are never made.
+        make: Any = LabInterface
+        interface = make(self, subnet, private_ip_address, *args, **kwargs)
         self.enis[interface.id] = interface
         return interface
 
@@ -256,7 +258,7 @@ class LabBackend(EC2Backend):  # type: ignore[misc, unused-ignore]
         reassociate: bool = False,
     ) -> Any:
         explicit = self.explicit.pop("AllowReassociation", None)
-        found = self.address_by_ip([address]) if address else self.address_by_allocation([allocation_id])
+        found = self.address_by_ip([address]) if address else self.address_by_allocation([str(allocation_id)])
         elastic = found[0]
         if instance is not None and instance.state not in ("pending", "running", "stopping", "stopped"):
             raise EC2ClientError(
@@ -279,16 +281,16 @@ class LabBackend(EC2Backend):  # type: ignore[misc, unused-ignore]
         return elastic
 
     def disassociate_address(self, address: str | None = None, association_id: str | None = None) -> None:
-        found = self.address_by_ip([address]) if address else self.address_by_association([association_id])
+        found = self.address_by_ip([address]) if address else self.address_by_association([str(association_id)])
         self._let_go(found[0])
 
     def _let_go(self, elastic: Any) -> None:
         """Free an Elastic IP. Its holder gets a new public address, unless it has a second interface (EC2 manual)."""
         interface, instance = elastic.eni, elastic.instance
         elastic.eni = elastic.instance = elastic.association_id = None
-        if interface is not None and instance is not None and instance.state in ("pending", "running"):
-            if len(instance.nics) == 1:
-                interface.check_auto_public_ip()
+        alive = instance is not None and instance.state in ("pending", "running")
+        if interface is not None and alive and len(instance.nics) == 1:
+            interface.check_auto_public_ip()
 
 
 class UnauthorizedOperation(_RESTError):  # type: ignore[misc, unused-ignore]
@@ -308,7 +310,8 @@ def correct_responses() -> None:
     _remember(InstanceResponse, "stop_instances", "Force")
     _remember(InstanceResponse, "run_instances", "ClientToken")
     _remember(ElasticIPAddresses, "associate_address", "AllowReassociation")
-    EC2Backend.create_default_vpc = lambda self: None  # other regions are empty, too
+    # Other regions are empty, too.
+    setattr(EC2Backend, "create_default_vpc", LabBackend.create_default_vpc)  # noqa: B010 - mypy refuses an assignment
     denied = IAMRequest._raise_access_denied
 
     def raise_access_denied(request: Any) -> None:
@@ -316,7 +319,7 @@ def correct_responses() -> None:
             raise UnauthorizedOperation(request._access_key.arn, request._action)
         denied(request)
 
-    IAMRequest._raise_access_denied = raise_access_denied
+    setattr(IAMRequest, "_raise_access_denied", raise_access_denied)  # noqa: B010 - mypy refuses an assignment
 
 
 def _remember(front: Any, method: str, parameter: str) -> None:

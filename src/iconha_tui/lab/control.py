@@ -6,6 +6,7 @@ import datetime
 import json
 import logging
 import random
+import re
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from iconha_tui.lab.hypervisor import Network
 from iconha_tui.lab.metadata import Facts, credentials
 
 from moto import settings  # isort: skip - backend.py sets what moto reads at import
-from moto.core import DEFAULT_ACCOUNT_ID  # isort: skip
 from moto.ec2.models import ec2_backends  # isort: skip
 from moto.iam.models import iam_backends  # isort: skip
 from moto.moto_server.werkzeug_app import (  # isort: skip
@@ -30,6 +30,9 @@ from werkzeug.serving import BaseWSGIServer, make_server  # isort: skip
 log = logging.getLogger(__name__)
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
+"""The account of a request whose keys name no other, in moto."""
+SERVICES = ("ec2", "sts", "iam")
 NODE_ACTIONS = [
     "ec2:DescribeInstances",
     "ec2:DescribeInstanceStatus",
@@ -64,8 +67,8 @@ class Control:
         """Called after every request, outside the lock: it may have moved an address."""
         self._role_keys: dict[str, Any] = {}
         correct_responses()
-        self.ec2 = LabBackend(REGION, DEFAULT_ACCOUNT_ID, machines, self._new_address)
-        ec2_backends[DEFAULT_ACCOUNT_ID][REGION] = self.ec2
+        self.ec2 = LabBackend(REGION, ACCOUNT, machines, self._new_address)
+        ec2_backends[ACCOUNT][REGION] = self.ec2
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def fill(self, public_key: str) -> tuple[Keys, Keys]:
@@ -91,6 +94,9 @@ class Control:
         def app(environ: Environ, start_response: Any) -> Iterable[bytes]:
             if environ["PATH_INFO"].startswith("/_lab/"):
                 return extra(environ, start_response)
+            if refusal := _refuse(environ):
+                start_response("403 Forbidden", [("Content-Type", "text/xml"), ("Content-Length", str(len(refusal)))])
+                return [refusal]
             with self.lock:
                 body = list(self._moto(environ, start_response))
             # Before the answer is sent: whoever has moved an address finds it moved.
@@ -142,7 +148,7 @@ class Control:
                 "meta-data/security-groups": "\n".join(group.name for group in instance.security_groups),
                 "dynamic/instance-identity/document": json.dumps(
                     {
-                        "accountId": DEFAULT_ACCOUNT_ID,
+                        "accountId": ACCOUNT,
                         "architecture": "x86_64",
                         "availabilityZone": zone,
                         "imageId": instance.image_id,
@@ -179,7 +185,7 @@ class Control:
         now = datetime.datetime.now(datetime.UTC)
         assumed = self._role_keys.get(instance.id)
         if assumed is None or assumed.expiration.replace(tzinfo=datetime.UTC) - now < datetime.timedelta(minutes=30):
-            sts = sts_backends[DEFAULT_ACCOUNT_ID]["aws"]
+            sts = sts_backends[ACCOUNT]["aws"]
             assumed = sts.assume_role(
                 region_name=REGION,
                 role_session_name=instance.id,
@@ -210,15 +216,15 @@ class Control:
         127.64.1.100: a trap of the real world too, but one that would make the lab fail now and then.
         """
         second = str(self.network.vpc.network_address).split(".")[1]
-        taken = {address.public_ip for address in self.ec2.addresses}
-        taken |= {interface._own for interface in self.ec2.enis.values()}
+        taken: set[Any] = {address.public_ip for address in self.ec2.addresses}
+        taken |= {getattr(interface, "_own", None) for interface in self.ec2.enis.values()}
         while True:
             address = f"127.{second}.{random.randint(100, 254)}.{random.randint(100, 254)}"  # noqa: S311
             if address not in taken:
                 return address
 
     def _user(self, name: str, actions: list[str]) -> Keys:
-        iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        iam = iam_backends[ACCOUNT]["aws"]
         iam.create_user(REGION, name)
         iam.put_user_policy(name, "lab", _policy(actions))
         key = iam.create_access_key(name)
@@ -226,7 +232,7 @@ class Control:
 
     def _profile(self, name: str, actions: list[str]) -> None:
         """A role that nodes can have instead of keys, in an instance profile of the same name."""
-        iam = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        iam = iam_backends[ACCOUNT]["aws"]
         trust = {
             "Version": "2012-10-17",
             "Statement": [
@@ -244,6 +250,19 @@ class Control:
         )
         iam.put_role_policy(name, "lab", _policy(actions))
         iam.create_instance_profile(name=name, path="/", role_names=[name])
+
+
+def _refuse(environ: Environ) -> bytes | None:
+    """The answer to a request that is not signed, or is for a service that the lab does not have."""
+    signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request", environ.get("HTTP_AUTHORIZATION", ""))
+    if signed is None:
+        code, message = "MissingAuthenticationToken", "Request is missing Authentication Token"
+    elif signed[1] not in SERVICES:
+        code, message = "UnknownService", f"The lab has {', '.join(SERVICES)} and no {signed[1]}"
+    else:
+        return None
+    error = f"<Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+    return f"<Response>{error}<RequestID>lab</RequestID></Response>".encode()
 
 
 def _policy(actions: list[str]) -> str:

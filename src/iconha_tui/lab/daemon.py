@@ -51,9 +51,9 @@ def serve(paths: LabPaths, owner: tuple[int, int], suite: str, image: str) -> in
 def clean(paths: LabPaths) -> None:
     """Remove what a lab of this name has left in Podman and in the packet filter."""
     Hypervisor(paths.lab_id, paths.network).remove_everything()
-    record = Record.read(paths.record)
-    if record is not None:
-        netfilter.remove_network_rules(ipaddress.IPv4Network(record.cidr))
+    for path in (paths.record, paths.stale_record):
+        if record := Record.read(path):
+            netfilter.remove_network_rules(ipaddress.IPv4Network(record.cidr))
     netfilter.remove_idle_chains()
 
 
@@ -109,9 +109,10 @@ class Daemon:
         log.info("up: %s, nodes in %s", record.endpoint, record.cidr)
         self._stop.wait()
         log.info("going down")
+        api.shutdown()
         self._nodes.close()
         self._relays.close()
-        api.shutdown()
+        log.info("services are closed")
 
     def _write(self, path: Path, text: str) -> None:
         self._paths.write(path, text, self._owner)

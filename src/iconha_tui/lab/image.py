@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from iconha_tui.errors import Trouble
@@ -15,6 +17,7 @@ from iconha_tui.lab.shell import as_root, run
 
 SUITES = ("bookworm", "trixie")
 DEFAULT_SUITE = "bookworm"
+REPOSITORY = "localhost/iconha-lab"
 FORMAT = "1"
 """Raise it when the recipe changes in a way that an older image must not be taken for."""
 
@@ -27,13 +30,16 @@ INCLUDE = (
 PREFETCH = "pacemaker corosync crmsh pcs resource-agents haveged fence-agents awscli"
 """Downloaded into the image's apt cache, not installed: a node installs them as ever, without the wait."""
 
+DPKG = r"force-unsafe-io\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/man/*\n"
+"""A node lives for minutes: dpkg need not wait for the disk, and nobody reads manuals there."""
+
 Progress = Callable[[str], None]
 
 
 def name_of(suite: str) -> str:
     """The image's name in Podman, which changes with the recipe."""
-    recipe = hashlib.sha256(f"{FORMAT} {INCLUDE} {PREFETCH}".encode()).hexdigest()[:8]
-    return f"localhost/iconha-lab-{suite}:{recipe}"
+    recipe = hashlib.sha256(f"{FORMAT} {INCLUDE} {PREFETCH} {DPKG}".encode()).hexdigest()[:8]
+    return f"{REPOSITORY}-{suite}:{recipe}"
 
 
 def exists(image: str) -> bool:
@@ -52,8 +58,30 @@ def ensure(suite: str, image: str | None, progress: Progress) -> str:
         raise Trouble(f"There is no node image for the suite {suite!r}.", remedy=f"Use one of: {', '.join(SUITES)}.")
     name = name_of(suite)
     if not exists(name):
-        _build(suite, name, progress)
+        with _one_at_a_time():
+            if not exists(name):
+                _build(suite, name, progress)
+                _remove_older(suite, name)
     return name
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two labs that come up at once build one image: the second waits, and finds it."""
+    descriptor = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_older(suite: str, name: str) -> None:
+    """Remove images of earlier recipes. One that a running lab uses stays until another time."""
+    listed = run(["podman", "images", "--format", "{{.Repository}}:{{.Tag}}"], check=False).split()
+    for other in listed:
+        if other.startswith(f"{REPOSITORY}-{suite}:") and other != name:
+            run(["podman", "rmi", other], check=False)
 
 
 def _build(suite: str, name: str, progress: Progress) -> None:
@@ -69,6 +97,7 @@ def _build(suite: str, name: str, progress: Progress) -> None:
         # The cache is cleaned by hand below: mmdebstrap's own cleaning would take the prefetched packages too.
         argv += ["--skip=cleanup/apt/cache"]
         for hook in (
+            f'printf "{DPKG}" > "$1"/etc/dpkg/dpkg.cfg.d/60-iconha-lab',
             'rm -f "$1"/var/cache/apt/archives/*.deb',
             f'chroot "$1" apt-get install --yes --download-only --no-install-recommends {PREFETCH}',
             f'chroot "$1" apt-get install --yes --download-only {PREFETCH} || true',

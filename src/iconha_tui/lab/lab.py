@@ -32,6 +32,14 @@ def _silent(_: str) -> None:
     pass
 
 
+def _is_daemon(pid: int) -> bool:
+    """Whether this process is a lab's daemon still; a zombie has no command line any more."""
+    try:
+        return b"iconha_tui.lab.daemon" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 class Lab:
     """One lab by its name, running or not.
 
@@ -80,7 +88,8 @@ class Lab:
             return False
         booted = image.ensure(suite, image_name, progress)
         self.paths.prepare()
-        self.paths.record.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.paths.record.rename(self.paths.stale_record)
         progress(f"Starting the lab {self.name}")
         with self.paths.log.open("ab") as log:
             daemon = subprocess.Popen(
@@ -110,11 +119,12 @@ class Lab:
         if not self.paths.folder.exists():
             return False
         host.require()
+        record = Record.read(self.paths.record)
         if self.running:
             with contextlib.suppress(Trouble):
                 self._ask("/_lab/down", b"")
         deadline = time.monotonic() + DOWN_SECONDS
-        while is_locked(self.paths.lock):
+        while is_locked(self.paths.lock) or (record is not None and _is_daemon(record.pid)):
             if time.monotonic() > deadline:
                 raise Trouble(f"The lab {self.name} does not go down.", remedy=f"See {self.paths.log}, and try again.")
             time.sleep(0.05)
@@ -203,7 +213,9 @@ credentials = "{credentials}"{profile}
 
     def _ask(self, path: str, body: bytes | None = None) -> bytes:
         record = self.record
-        request = urllib.request.Request(record.endpoint + path, data=body, headers={"X-Lab-Token": record.token})
+        request = urllib.request.Request(  # noqa: S310 - the record's own http address
+            record.endpoint + path, data=body, headers={"X-Lab-Token": record.token}
+        )
         # Never through a proxy: the lab is on this machine's loopback.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:

@@ -76,7 +76,9 @@ class Metadata:
 
     def _answer(self, request: BaseHTTPRequestHandler, facts: Facts) -> None:
         token = request.headers.get("X-aws-ec2-metadata-token")
-        if (token is None and facts.tokens_required) or (token is not None and self._tokens.get(token, 0) <= time.monotonic()):
+        if (token is None and facts.tokens_required) or (
+            token is not None and self._tokens.get(token, 0) <= time.monotonic()
+        ):
             _reply(request, HTTPStatus.UNAUTHORIZED)
         else:
             content = look_up(facts.tree, request.path.partition("?")[0])
@@ -94,7 +96,7 @@ def look_up(tree: dict[str, str], path: str) -> str | None:
     if path in tree:
         return tree[path]
     folder = f"{path.rstrip('/')}/" if path else ""
-    names = {}
+    names: dict[str, None] = {}
     for leaf in tree:
         if leaf.startswith(folder):
             first, slash, _ = leaf[len(folder) :].partition("/")

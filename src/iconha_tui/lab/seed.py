@@ -36,8 +36,11 @@ host=$(hostname)
 instance=$(cat /var/lib/cloud/data/instance-id)
 height=$(( ($(date +%s) - 1700000000) / 2 ))
 case "$path" in
-    /admin/chain*) body="[{\"cid\":\"0x1\",\"nid\":\"0x1\",\"channel\":\"icon_dex\",\"state\":\"started\",\"height\":$height,\"lastError\":\"\"}]" ;;
-    *) body="{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"hostname\":\"$host\",\"instance_id\":\"$instance\",\"height\":$height}}" ;;
+    /admin/chain*)
+        body='[{"cid":"0x1","nid":"0x1","channel":"icon_dex","state":"started","height":'$height',"lastError":""}]' ;;
+    *)
+        body='{"jsonrpc":"2.0","id":1,"result":'
+        body="$body{\"hostname\":\"$host\",\"instance_id\":\"$instance\",\"height\":$height}}" ;;
 esac
 printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s' "${#body}" "$body"
 """

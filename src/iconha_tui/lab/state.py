@@ -66,6 +66,11 @@ class LabPaths:
         return self.folder / "lab.json"
 
     @property
+    def stale_record(self) -> Path:
+        """The record of a lab that died: it names the network whose rules may be left."""
+        return self.folder / "stale.json"
+
+    @property
     def lock(self) -> Path:
         return self.folder / "lock"
 
