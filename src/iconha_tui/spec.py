@@ -78,7 +78,7 @@ KeyPair = Annotated[
 UserName = Annotated[str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "A user name: small letters, digits, _ and -.")]
 ResourceId = Annotated[
     str,
-    _matching(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}", "A resource id: letters, digits and _ . -, beginning with a letter."),
+    _matching(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", "A resource id: letters, digits, _ and -, beginning with a letter."),
 ]
 Time = Annotated[str, _matching(r"\d{1,6}(ms|s|m|min|h)?", "A time looks like 60s or 2m.")]
 PropertyName = Annotated[

@@ -149,6 +149,15 @@ class Lookup:
     query: str
 
 
+@dataclass(frozen=True)
+class NodeLookup:
+    """Reads one fact from a node: the first line that a shell command prints."""
+
+    fact: str
+    node: str
+    command: str
+
+
 def strings_of(value: Any) -> Iterator[str]:
     """Every string in a nested value of dicts, lists and tuples."""
     if isinstance(value, str):

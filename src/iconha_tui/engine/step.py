@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
 
-from iconha_tui.engine.actions import MASK, Action, Lookup, SecretRef, Text, unknown
+from iconha_tui.engine.actions import MASK, Action, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
@@ -161,8 +161,16 @@ class Step(ABC):
         """The actions that would make it true, in order. Pure; facts not read yet appear as markers."""
 
     def lookups(self, view: View) -> list[Lookup]:
-        """The facts that this step brings from the AWS API, for scripts, which have no probe."""
+        """The facts that this step brings from the AWS API. Scripts, which have no probe, read them too."""
         return []
+
+    def node_lookups(self, view: View) -> list[NodeLookup]:
+        """The facts that this step brings from the nodes and that later plans use; for scripts."""
+        return []
+
+    def condition(self, view: View, target: str) -> Run | None:
+        """A command that succeeds once the step is true, for scripts, which have no verify; None: nothing to wait for."""
+        return None
 
     def verify(self, ctx: Context, target: str) -> Verdict:
         """Judges after the actions. The probe, where nothing else is said."""

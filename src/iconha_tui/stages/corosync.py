@@ -14,7 +14,7 @@ from iconha_tui.cluster.corosync_conf import (
     is_package_default,
     render,
 )
-from iconha_tui.cluster.membership import parse_cmap_members
+from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 
@@ -123,7 +123,8 @@ class Configured(Step):
 
 _STATE = (
     f"systemctl is-active corosync; stat -c %Y {PATH}; "
-    "date -d \"$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)\" +%s; corosync-cmapctl 2>/dev/null | grep members"
+    "date -d \"$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)\" +%s; "
+    "corosync-cmapctl 2>/dev/null | grep members"
 )  # fmt: skip
 
 
@@ -144,7 +145,8 @@ class Joined(Step):
         facts = {f"{target}.corosync_runs": True, f"{target}.corosync_stale": stale}
         if stale:
             return Needed("Corosync runs with an older corosync.conf.", facts)
-        joined = {member.address for member in parse_cmap_members("\n".join(said[3:])) if member.status == "joined"}
+        members = parse_members("\n".join(said[3:]))
+        joined = {address for member in members if member.status == "joined" for address in member.addresses.values()}
         missing = [node for node in ctx.spec.names if ctx.fact(f"{node}.private_ip") not in joined]
         if missing:
             return Needed(f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} not joined.", facts)
@@ -157,6 +159,9 @@ class Joined(Step):
         if view.facts.get(f"{target}.corosync_stale"):
             actions.append(Run(target, ("systemctl", "stop", "pacemaker"), "it depends on corosync", timeout=300))
         return [*actions, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
+
+    def condition(self, view: View, target: str) -> Run:
+        return Run(target, ("sh", "-c", '[ "$(corosync-cmapctl | grep -c "members.*= joined")" = 2 ]'))
 
     def patience_for(self, view: View) -> float:
         return float(view.spec.corosync.settle)

@@ -1,12 +1,181 @@
-"""Elastic IP."""
+"""Elastic IP (guide steps 8 and 9): the address becomes a resource of the cluster."""
 
 from __future__ import annotations
 
-from iconha_tui.engine.step import Stage
+from collections.abc import Sequence
+
+from iconha_tui.cluster import shells
+from iconha_tui.cluster.primitive import Operation, Primitive, differences
+from iconha_tui.engine.actions import Action, Run, Upload
+from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages.instances import address_lookups, instance_lookups
+from iconha_tui.stages.lookup import look_up
+from iconha_tui.stages.pacemaker import OnFirst, read_cib, read_status
+
+
+def wanted_primitive(view: View) -> Primitive:
+    """The guide's primitive with the spec's values."""
+    wanted = view.spec.elastic_ip
+    params = {
+        "elastic_ip": view.fact("elastic_ip"),
+        "awscli": view.fact(f"{view.spec.names[0]}.aws"),
+        "allocation_id": view.fact("allocation_id"),
+    }
+    if wanted.api_delay:
+        params["api_delay"] = str(wanted.api_delay)
+    operations = tuple(
+        Operation(name, {"timeout": each.timeout, "interval": each.interval, "on-fail": each.on_fail})
+        for name, each in (("start", wanted.start), ("monitor", wanted.monitor), ("stop", wanted.stop))
+    )
+    return Primitive(wanted.id, "ocf:heartbeat:awseip", params, operations, dict(wanted.meta))
+
+
+class Configured(OnFirst):
+    id = "elastic_ip.primitive"
+    title = "The Elastic IP is a resource of the cluster"
+    guide = 'crm configure primitive elastic-ip ocf:heartbeat:awseip params elastic_ip="…" awscli="$(which aws)" allocation_id="…" …'
+    departs = "A resource that is there already is updated in place, without stopping it where the change does not ask for it."
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        first, second = ctx.spec.names
+        if ctx.fact(f"{first}.aws") != ctx.fact(f"{second}.aws"):
+            return Blocked(
+                f"The AWS CLI is at {ctx.fact(f'{first}.aws')} on {first} and at {ctx.fact(f'{second}.aws')} on {second}.",
+                "The resource can name one path only: link one to the other's place, then retry.",
+            )
+        wanted = wanted_primitive(ctx.view)
+        primitives = read_cib(ctx, target).primitives
+        actual = primitives.get(wanted.id)
+        facts = {"primitive": actual}
+        if actual is None:
+            rivals = [
+                each.id
+                for each in primitives.values()
+                if each.params.get("allocation_id") == wanted.params["allocation_id"]
+            ]
+            if rivals:
+                return Blocked(
+                    f"The resource {rivals[0]} has this Elastic IP already.",
+                    f'Use its name (in a spec: [elastic_ip] id = "{rivals[0]}"), or remove it.',
+                )
+            return Needed("It is not configured.", facts)
+        found = differences(wanted, actual)
+        if found:
+            return Needed(" ".join(found), facts)
+        return Done(f"{wanted.id}: {wanted.agent}, {wanted.params['elastic_ip']}", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        shell = view.spec.packages.shell
+        wanted = wanted_primitive(view)
+        actual = view.facts.get("primitive")
+        if actual is None:
+            return [Run(target, tuple(shells.create(shell, wanted)), "awseip moves the address", timeout=180)]
+        change = shells.update(shell, wanted, actual)
+        actions: list[Action] = []
+        if change.file and change.content:
+            actions.append(Upload(target, change.file, (change.content,), "read by the next command", mode=0o600))
+        actions += [Run(target, tuple(argv), timeout=180) for argv in change.commands]
+        if change.file:
+            actions.append(Run(target, ("rm", "-f", change.file)))
+        return actions
+
+
+class Started(OnFirst):
+    id = "elastic_ip.started"
+    title = "The resource is started"
+    guide = "crm status"
+    patience = 90.0
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        name = ctx.spec.elastic_ip.id
+        status = read_status(ctx, target)
+        if status is None:
+            return Blocked("Pacemaker does not run.", "Run the pacemaker stage.")
+        resource = status.resource(name)
+        where = resource.started_on if resource else None
+        if where is None:
+            said = [
+                f"{each.task} on {each.node}: {each.reason or each.status}"
+                for each in status.failures
+                if each.resource == name
+            ]
+            return Needed(f"{name} is not started. {'; '.join(said)}".strip(), {"failed": bool(said)})
+        if where not in ctx.spec.names:
+            return Blocked(f"{name} runs on {where}, which is not one of the two nodes.", "Check the nodes' names.")
+        return Done(f"{name} is started on {where}", {"active": where, "failed": False})
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        shell = view.spec.packages.shell
+        actions: list[Action] = []
+        if view.facts.get("failed"):
+            actions.append(Run(target, tuple(shells.clean_up(shell, view.spec.elastic_ip.id)), "forgets the failures"))
+        return [
+            *actions,
+            Run(target, ("crm_resource", "--wait", "--timeout=60s"), "until the cluster has settled", timeout=90),
+        ]
+
+    def remedy(self, view: View) -> str:
+        return (
+            "Look at the agent's words in `journalctl -u pacemaker` on both nodes; the AWS CLI stage proves each node's "
+            "permissions. Mend the cause, then retry."
+        )
+
+
+class Agreed(Step):
+    id = "elastic_ip.ec2"
+    title = "EC2 says the same"
+    patience = 30.0
+
+    def targets(self, view: View) -> Sequence[str]:
+        return [AWS]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        active = ctx.fact("active")
+        facts = look_up(ctx, [*address_lookups(ctx.view), *instance_lookups(ctx.view, active)])
+        if facts["holder"] == facts[f"{active}.instance_id"]:
+            return Done(f"{facts['elastic_ip']} is {active}'s", facts)
+        return Needed(
+            f"EC2 gives {facts['elastic_ip']} to {facts['holder'] or 'no machine'}, the cluster says {active}.", facts
+        )
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
+class Answers(Step):
+    id = "elastic_ip.answers"
+    title = "The address answers"
+    patience = 60.0
+
+    def targets(self, view: View) -> Sequence[str]:
+        return ["ssh"]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        if ctx.spec.ssh.address == "private":
+            return Done("not asked: this machine is to use private addresses")
+        address, port = ctx.fact("elastic_ip"), ctx.spec.ssh.port
+        trouble = ctx.reach(address, port)
+        if trouble:
+            return Needed(f"{address} port {port}: {trouble}.")
+        ports = [str(each) for each in (7100, 9000) if not ctx.reach(address, each)]
+        open_ports = (
+            f"; P-Rep ports that answer: {', '.join(ports)}" if ports else "; no P-Rep answers on 7100 and 9000 yet"
+        )
+        return Done(f"{address} port {port} answers{open_ports}")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+    def remedy(self, view: View) -> str:
+        return f"Check that the security group lets you in from here ({view.spec.instances.ssh_cidr}), then retry."
+
 
 STAGE = Stage(
     name="elastic_ip",
     title="Elastic IP",
-    summary="The Elastic IP becomes a resource of the cluster: Pacemaker keeps it on a living machine from now on.",
-    steps=(),
+    summary=(
+        "The Elastic IP becomes a resource of the cluster: from now on Pacemaker keeps it on a living machine, and moves it to "
+        "the other one when the first fails. EC2 and the cluster must then agree on who holds it."
+    ),
+    steps=(Configured(), Started(), Agreed(), Answers()),
 )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from iconha_tui.engine.actions import Action, Call, Lookup
+from iconha_tui.engine.actions import Action, Call, Lookup, Run
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import tags
@@ -39,7 +39,7 @@ def instance_lookups(view: View, node: str) -> list[Lookup]:
         "public_ip": "PublicIpAddress",
         "vpc_id": "VpcId",
         "zone": "Placement.AvailabilityZone",
-        "groups": "SecurityGroups[].GroupId",
+        "groups": "sort_by(NetworkInterfaces, &Attachment.DeviceIndex)[0].Groups[].GroupId",
     }
     return [
         Lookup(f"{node}.{name}", "ec2", "describe_instances", params, f"Reservations[].Instances[] | [0].{query}")
@@ -400,6 +400,12 @@ class Signin(Step):
         "Unknown host keys are shown to you first, and are kept per instance, since the Elastic IP changes machines."
     )
     patience = 300.0
+
+    def lookups(self, view: View) -> list[Lookup]:
+        return [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
+
+    def condition(self, view: View, target: str) -> Run:
+        return Run(target, ("true",))
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         facts = look_up(ctx, instance_lookups(ctx.view, target))

@@ -1,12 +1,160 @@
-"""Pacemaker."""
+"""Pacemaker (guide steps 5 and 6): started on both nodes, a coordinator elected, the two properties set."""
 
 from __future__ import annotations
 
-from iconha_tui.engine.step import Stage
+from collections.abc import Sequence
+
+from iconha_tui.cluster import shells
+from iconha_tui.cluster.cib import Cib, parse_cib
+from iconha_tui.cluster.crm_mon import ClusterStatus, CrmMonError, parse_crm_mon
+from iconha_tui.cluster.untrusted_xml import ClusterXMLError
+from iconha_tui.engine.actions import Action, Run
+from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.errors import Trouble
+
+PROPERTY_MEANS = {
+    "stonith-enabled": (
+        "false: a node that is not heard from is not switched off first, so two nodes that cannot see each other can take the "
+        "address from one another in turn. Pacemaker's own book calls that unfit for production."
+    ),
+    "no-quorum-policy": (
+        "ignore: a node goes on alone when the other is gone, which a pair needs; it also lets a lone booting node take the address."
+    ),
+}
+"""One sentence on what a property means, for the stage's screen."""
+
+
+def read_status(ctx: Context, node: str) -> ClusterStatus | None:
+    """The cluster as a node sees it; None where Pacemaker does not run there. Raises Trouble."""
+    said = ctx.node(node).run(("crm_mon", "-X"), timeout=60)
+    if said.code != 0 and not said.stdout.lstrip().startswith("<"):
+        return None
+    try:
+        return parse_crm_mon(said.stdout)
+    except CrmMonError as error:
+        if error.not_running:
+            return None
+        raise Trouble(str(error), where=node, remedy="Look at `journalctl -u pacemaker` on the node.") from error
+    except ClusterXMLError as error:
+        raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
+
+
+def read_cib(ctx: Context, node: str) -> Cib:
+    """The cluster's configuration. Raises Trouble."""
+    said = ctx.node(node).run(("cibadmin", "-Q"), timeout=60)
+    if said.code != 0:
+        raise Trouble(
+            "The cluster's configuration cannot be read.",
+            where=node,
+            remedy="Run the pacemaker stage.",
+            detail=said.tail,
+        )
+    try:
+        return parse_cib(said.stdout)
+    except ClusterXMLError as error:
+        raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
+
+
+class OnFirst(Step):
+    """A step that one node carries out for the whole cluster."""
+
+    def targets(self, view: View) -> Sequence[str]:
+        return [view.spec.names[0]]
+
+
+class Online(Step):
+    id = "pacemaker.online"
+    title = "Both nodes are online"
+    guide = "service pacemaker start"
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        status = read_status(ctx, target)
+        if status is None:
+            return Needed("Pacemaker does not run.", {f"{target}.pacemaker_runs": False})
+        facts = {f"{target}.pacemaker_runs": True}
+        offline = [
+            name for name in ctx.spec.names if not ((node := status.node(name)) and node.online and not node.pending)
+        ]
+        if offline:
+            return Needed(f"{' and '.join(offline)} {'is' if len(offline) == 1 else 'are'} not online yet.", facts)
+        if not status.dc:
+            return Needed("No coordinator (DC) is elected yet.", facts)
+        return Done(f"{' and '.join(ctx.spec.names)} online, DC {status.dc}", {**facts, "dc": status.dc})
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        if view.facts.get(f"{target}.pacemaker_runs"):
+            return []
+        return [
+            Run(target, ("systemctl", "enable", "pacemaker"), "so that it starts at boot"),
+            Run(target, ("systemctl", "start", "pacemaker"), timeout=180),
+        ]
+
+    def condition(self, view: View, target: str) -> Run:
+        return Run(target, ("sh", "-c", "crm_mon -1 | grep -q 'Online:.*" + ".*".join(sorted(view.spec.names)) + "'"))
+
+    def patience_for(self, view: View) -> float:
+        return float(view.spec.pacemaker.settle)
+
+    def remedy(self, view: View) -> str:
+        return "Look at `journalctl -u pacemaker -u corosync` on the node that is not online, then retry."
+
+
+class NoPhantom(OnFirst):
+    id = "pacemaker.phantom"
+    title = "No phantom node is in the cluster"
+    departs = "The packages start a one-node cluster by themselves; its node1 must not stay in the configuration."
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        cib = read_cib(ctx, target)
+        strangers = cib.phantoms(set(ctx.spec.names))
+        status = read_status(ctx, target)
+        alive = [name for name in strangers if status and (node := status.node(name)) and node.online]
+        if alive:
+            return Blocked(
+                f"The cluster has other living nodes: {', '.join(alive)}.",
+                "This program builds pairs. Name the nodes as they are, or take those out of the cluster first.",
+            )
+        if strangers:
+            return Needed(f"In the configuration, and nowhere else: {', '.join(strangers)}.", {"phantoms": strangers})
+        return Done(f"only {' and '.join(ctx.spec.names)}")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Run(target, ("crm_node", "--force", "--remove", name), "removes it from the configuration")
+            for name in view.facts.get("phantoms") or []
+        ]
+
+
+class Properties(OnFirst):
+    id = "pacemaker.properties"
+    title = "The cluster's properties are set"
+    guide = "crm configure property stonith-enabled=false; crm configure property no-quorum-policy=ignore; crm configure show"
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        have = read_cib(ctx, target).properties
+        wanted = ctx.spec.pacemaker.properties
+        wrong = [f"{name} is {have.get(name, 'not set')}" for name, value in wanted.items() if have.get(name) != value]
+        if wrong:
+            return Needed(f"{'; '.join(wrong)}.")
+        return Done(", ".join(f"{name}={value}" for name, value in wanted.items()) or "none wanted")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        shell = view.spec.packages.shell
+        return [
+            *(
+                Run(target, tuple(argv), PROPERTY_MEANS.get(argv[-1].partition("=")[0], ""))
+                for argv in shells.set_properties(shell, view.spec.pacemaker.properties)
+            ),
+            Run(target, tuple(shells.show_configuration(shell)), "the configuration so far"),
+        ]
+
 
 STAGE = Stage(
     name="pacemaker",
     title="Pacemaker",
-    summary="Pacemaker is started on both machines, a coordinator is elected, and the two properties of the guide are set.",
-    steps=(),
+    summary=(
+        "Pacemaker is started on both machines and they elect a coordinator. Then the two properties of the guide are set: no "
+        "fencing, and no quorum needed, as a pair without a third voice has it. Each can be changed."
+    ),
+    steps=(Online(), NoPhantom(), Properties()),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iconha_tui.cluster.corosync_conf import is_package_default
-from iconha_tui.engine.actions import Action, Run
+from iconha_tui.engine.actions import Action, NodeLookup, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 
 AWSCLI_VERSION = "1.44.5"
@@ -110,6 +110,9 @@ class Installed(Step):
             )
         )
         return actions
+
+    def node_lookups(self, view: View) -> list[NodeLookup]:
+        return [NodeLookup(f"{node}.aws", node, "command -v aws") for node in view.spec.names]
 
     def remedy(self, view: View) -> str:
         return "Read the last lines above; check that the node reaches its package archive; then retry this stage."
