@@ -166,9 +166,10 @@ def agent_name(agent: str) -> str:
 def _raise_failure(root: Element) -> None:
     status = root.find("status")
     code = number(status, "code")
-    if status is not None and code:
-        reasons = [" ".join((error.text or "").split()) for error in status.iter("error")]
-        raise CrmMonError(code, "; ".join(filter(None, reasons)) or status.get("message") or "no reason was given")
+    reasons = [" ".join((error.text or "").split()) for error in status.iter("error")] if status is not None else []
+    # crm_mon 2.1.5 answers code 0 with an error, and nothing else, where it cannot read the CIB (measured).
+    if status is not None and (code or (reasons and root.find("summary") is None)):
+        raise CrmMonError(code or 0, "; ".join(filter(None, reasons)) or status.get("message") or "no reason was given")
 
 
 def _nodes(root: Element) -> Iterator[NodeStatus]:
@@ -187,18 +188,27 @@ def _nodes(root: Element) -> Iterator[NodeStatus]:
 
 
 def _resources(root: Element) -> Iterator[ResourceStatus]:
-    top = root.find("resources")
-    for resource in top.iter("resource") if top is not None else ():  # also those in groups, clones and bundles
-        yield ResourceStatus(
-            id=resource.get("id", ""),
-            agent=agent_name(resource.get("resource_agent", "")),
-            role=resource.get("role"),
-            active=boolean(resource, "active"),
-            failed=boolean(resource, "failed"),
-            managed=boolean(resource, "managed"),
-            blocked=boolean(resource, "blocked"),
-            nodes=tuple(node.get("name", "") for node in resource.iterfind("node")),
-        )
+    # `crm_mon -n` puts them below their nodes. Those in groups, clones and bundles are nested deeper.
+    seen: set[str] = set()
+    for top in (*root.iterfind("resources"), *root.iterfind("nodes")):
+        for resource in top.iter("resource"):
+            found = _resource(resource)
+            if found.id not in seen:
+                yield found
+            seen.add(found.id)
+
+
+def _resource(resource: Element) -> ResourceStatus:
+    return ResourceStatus(
+        id=resource.get("id", ""),
+        agent=agent_name(resource.get("resource_agent", "")),
+        role=resource.get("role"),
+        active=boolean(resource, "active"),
+        failed=boolean(resource, "failed"),
+        managed=boolean(resource, "managed"),
+        blocked=boolean(resource, "blocked"),
+        nodes=tuple(node.get("name", "") for node in resource.iterfind("node")),
+    )
 
 
 def _failures(root: Element) -> Iterator[Failure]:
@@ -206,8 +216,7 @@ def _failures(root: Element) -> Iterator[Failure]:
         operation = failure.get("op_key") or failure.get("id")
         yield Failure(
             operation=operation,
-            # <resource>_<task>_<interval>: the name of the resource may hold underscores itself.
-            resource=operation.rsplit("_", 2)[0] if operation and operation.count("_") >= 2 else None,
+            resource=_failed_resource(operation, failure.get("task")),
             task=failure.get("task"),
             node=failure.get("node"),
             code=number(failure, "exitcode"),
@@ -215,6 +224,14 @@ def _failures(root: Element) -> Iterator[Failure]:
             reason=failure.get("exitreason") or None,
             when=failure.get("last-rc-change"),
         )
+
+
+def _failed_resource(operation: str | None, task: str | None) -> str | None:
+    """The resource of <resource>_<task>_<interval>: its own name, and that of the task, may hold underscores."""
+    if not operation or operation.count("_") < 2:
+        return None
+    name = operation.rpartition("_")[0]
+    return name.removesuffix(f"_{task}") if task and name.endswith(f"_{task}") else name.rpartition("_")[0]
 
 
 def _history(root: Element) -> Iterator[ResourceHistory]:
@@ -248,4 +265,4 @@ def _within(parent: Element | None, tag: str) -> Element | None:
 
 
 def _text(element: Element | None, name: str) -> str | None:
-    return None if element is None else element.get(name)
+    return None if element is None else element.get(name) or None
