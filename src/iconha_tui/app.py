@@ -1,0 +1,518 @@
+"""The wizard: owns the session and the run, and turns the pages. Threads never touch widgets: they queue what they have."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.message import Message
+from textual.screen import Screen
+
+from iconha_tui.assets.theme import DARK, LIGHT
+from iconha_tui.screens.base import WizardScreen
+from iconha_tui.screens.welcome import Welcome
+from iconha_tui.widgets.glyphs import duration, mark
+
+if TYPE_CHECKING:
+    from iconha_tui.engine.events import Event
+    from iconha_tui.engine.journal import Progress
+    from iconha_tui.engine.ports import Cloud
+    from iconha_tui.engine.step import Stage
+    from iconha_tui.errors import Trouble
+    from iconha_tui.screens.stage import StageScreen
+    from iconha_tui.session import ConfirmHostKey, Session
+    from iconha_tui.spec import Spec
+    from iconha_tui.store import Store
+    from iconha_tui.widgets.run_state import StageRun
+
+log = logging.getLogger(__name__)
+
+DRAIN = 0.05
+"""Seconds between two looks at what the threads have queued."""
+CLOCKS = 0.5
+"""Seconds between two redraws of running clocks when nothing else has changed."""
+
+SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
+
+
+class Ended:
+    """Queued behind the last event of a run."""
+
+
+class HostKeyAsked(Message):
+    """A thread waits for the operator's word on a host key."""
+
+    def __init__(self, node: str, kind: str, fingerprint: str, answer: Future[bool]) -> None:
+        super().__init__()
+        self.node, self.kind, self.fingerprint, self.answer = node, kind, fingerprint, answer
+
+
+class IconhaApp(App[None]):
+    """The wizard. cluster: opened at once; a name that is not known begins a new one. spec: a cluster, filled in already.
+
+    session_factory, stages: for tests. warm_up: import boto3 and paramiko behind the first paint.
+    """
+
+    TITLE = "iconha-tui"
+    CSS_PATH = "assets/iconha.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
+    COMMAND_PALETTE_DISPLAY: ClassVar[str | None] = "^p"
+
+    def __init__(
+        self,
+        store: Store,
+        cluster: str | None = None,
+        *,
+        start: Literal["wizard", "status"] = "wizard",
+        spec: Spec | None = None,
+        session_factory: SessionFactory | None = None,
+        stages: Sequence[Stage] | None = None,
+        warm_up: bool = True,
+    ) -> None:
+        super().__init__()
+        self.store = store
+        self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
+        self._factory = session_factory
+        self._stages = stages
+        self._warm_up = warm_up
+        self.session: Session | None = None
+        self._spec: Spec | None = None
+        self.progress: Progress
+        self.runs: dict[str, StageRun] = {}
+        self.trouble: dict[str, Trouble] = {}
+        """What stopped a stage's run before it could say so itself: a lock, a disk."""
+        self._screens: dict[str, StageScreen] = {}
+        self._queue: deque[Event | Trouble | Ended] = deque()
+        self._stage_now: str = ""
+        self._stopping = False
+        self._leaving = False
+        self._questions: deque[HostKeyAsked] = deque()
+        self._drawn = 0.0
+
+    # Life
+
+    def on_mount(self) -> None:
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = DARK.name
+        self._timer = self.set_interval(DRAIN, self._drain, pause=True)
+        self.push_screen(Welcome())
+        self.call_after_refresh(self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        if self._warm_up:
+            self.run_worker(_import_the_rest, thread=True, exit_on_error=False, group="warm")
+        cluster, start, spec = self._first
+        if start == "status":
+            self.show_status(cluster)
+        elif spec is not None:
+            self.open_cluster(spec)
+        elif cluster:
+            self.open_named(cluster)
+
+    def on_unmount(self) -> None:
+        self._leaving = True
+        if self.session is not None:
+            self.session.cancel()
+            self.session.close()
+
+    async def action_quit(self) -> None:
+        from iconha_tui.screens.dialogs import Ask
+
+        if isinstance(self.screen, Ask) or self._leaving:
+            self._leaving = True
+            self.exit()
+            return
+        if not self.busy:
+            self.save()
+            self.exit()
+            return
+
+        def answered(quit_now: bool | None) -> None:
+            if quit_now:
+                self._leaving = True
+                self.stop_run()
+                self.notify("Stopping at the next safe point; then the program ends.")
+
+        self.push_screen(Ask("A stage is running", STOPPING, yes="stop waiting and quit", no="go on"), answered)
+
+    # The cluster that is open
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        if self._stages is None:
+            from iconha_tui.stages import STAGES
+
+            self._stages = STAGES
+        return self._stages
+
+    @property
+    def spec(self) -> Spec:
+        """The draft: what is typed in all forms, as far as it holds together."""
+        assert self._spec is not None  # noqa: S101  a cluster is open wherever this is asked
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: Spec) -> None:
+        self._spec = value
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.session.ctx.view.facts if self.session else {}
+
+    @property
+    def transcript(self) -> Path:
+        return self.store.folder(self.spec.name) / "transcript.log"
+
+    def known_secrets(self) -> frozenset[str]:
+        """The names of the secrets that are in memory."""
+        from iconha_tui.session import KEY_PASSPHRASE, NODE_KEYS, OPERATOR_KEYS
+
+        vault = self.session.ctx.vault if self.session else None
+        return frozenset(n for n in (*OPERATOR_KEYS, *NODE_KEYS, KEY_PASSPHRASE) if vault is not None and vault.has(n))
+
+    def cloud(self) -> Cloud:
+        """AWS with the operator's credentials, for lists."""
+        assert self.session is not None  # noqa: S101
+        return self.session.ctx.cloud
+
+    def open_named(self, name: str) -> None:
+        """Opens a saved cluster, or begins one of that name."""
+        from iconha_tui.errors import Trouble
+        from iconha_tui.spec import Spec
+
+        try:
+            self.open_cluster(self.store.spec(name) if name in self.store.names() else Spec(name=name))
+        except Trouble as trouble:
+            self.tell(trouble)
+
+    def open_cluster(self, spec: Spec) -> None:
+        """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
+        from iconha_tui.errors import Trouble
+        from iconha_tui.widgets.run_state import StageRun, StepState
+
+        self._close_cluster()
+        try:
+            self.progress = self.store.progress(spec.name)
+            self.session = (self._factory or _session)(self.store, spec, self._confirm_host_key)
+            self.session.use(spec)
+        except Trouble as trouble:
+            self.tell(trouble)
+            return
+        self.spec = spec
+        self.runs = {
+            stage.name: StageRun(stage.name, [StepState(step.id, step.title) for step in stage.steps])
+            for stage in self.stages
+        }
+        if self.progress.stages:
+            from iconha_tui.screens.resume import Resume
+
+            self.push_screen(Resume())
+        else:
+            self.show_stage(self.stages[0].name)
+
+    def _close_cluster(self) -> None:
+        for name, screen in self._screens.items():
+            self.uninstall_screen(name)
+            screen.remove()
+        self._screens.clear()
+        self.trouble.clear()
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+    def leave_cluster(self) -> None:
+        """Back to the welcome screen, where nothing is running."""
+        if self.busy:
+            self.notify("A stage is running. F9 stops it.", severity="warning")
+            return
+        self.save()
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def save(self) -> None:
+        """Gives the draft to the session, which saves it."""
+        from iconha_tui.errors import Trouble
+
+        if self.session is None or self.busy or self._spec is None or self.session.spec == self._spec:
+            return
+        try:
+            self.session.use(self._spec)
+        except (Trouble, OSError) as error:
+            self.tell(error)
+
+    # Pages
+
+    def show_stage(self, name: str) -> None:
+        """Turns to a stage; what was typed in the others stays."""
+        from iconha_tui.screens.stage import StageScreen
+
+        self.save()
+        if name not in self._screens:
+            stage = next(stage for stage in self.stages if stage.name == name)
+            self._screens[name] = StageScreen(stage)
+            self.install_screen(self._screens[name], name)
+        if self.screen is self._screens[name]:
+            return
+        if len(self.screen_stack) > 2:
+            self.switch_screen(name)
+        else:
+            self.push_screen(name)
+
+    def turn_page(self, stage: Stage, by: int) -> None:
+        """The stage before or after; after the last comes the summary, before the first the welcome."""
+        names = [known.name for known in self.stages]
+        place = names.index(stage.name) + by
+        if place < 0:
+            self.leave_cluster()
+        elif place < len(names):
+            self.show_stage(names[place])
+        else:
+            self.show_summary()
+
+    def show_summary(self) -> None:
+        from iconha_tui.screens.summary import Summary
+
+        self.save()
+        self.switch_screen(Summary())
+
+    def show_status(self, cluster: str | None = None) -> None:
+        from iconha_tui.screens.status import StatusScreen
+
+        self.push_screen(StatusScreen(cluster))
+
+    def first_open_stage(self) -> str:
+        """The first stage that is not done, the last where all are."""
+        for stage in self.stages:
+            if self.progress.stage(stage.name).state != "done":
+                return stage.name
+        return self.stages[-1].name
+
+    # The run
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._stage_now)
+
+    def activity(self) -> str:
+        """What is going on, for the title line."""
+        if not self._stage_now:
+            return ""
+        run = self.runs.get(self._stage_now)
+        look = mark("running")
+        if run is None:
+            return f"{look.glyph} looking"
+        return f"{look.glyph} running {self._stage_now} {duration(time.monotonic() - run.began)}"
+
+    def start_run(self, stage: Stage, secrets: Mapping[str, str]) -> bool:
+        """Runs a stage under the draft. False where something is running already, or the draft cannot be saved."""
+        if self.busy or self.session is None:
+            return False
+        self.save()
+        if self.session.spec != self.spec:
+            return False
+        self.keep(secrets)
+        self.trouble.pop(stage.name, None)
+        self.runs[stage.name].start("run")
+        session = self.session
+        self._start(stage.name, lambda: session.run([stage], self._queue.append))
+        return True
+
+    def start_survey(self) -> None:
+        """Looks at all stages up to the first that is not done, and brings what is known."""
+        if self.busy or self.session is None:
+            return
+        for run in self.runs.values():
+            run.start("survey")
+            run.state = "todo"
+        session, stages = self.session, self.stages
+        self._start(stages[0].name, lambda: session.survey(stages, self._queue.append))
+
+    def keep(self, secrets: Mapping[str, str]) -> None:
+        """Keeps typed secrets in the session's memory."""
+        if self.session is not None:
+            vault = self.session.ctx.vault
+            for name, value in secrets.items():
+                if value != vault.get(name):
+                    self.session.keep_secret(name, value)
+
+    def _start(self, stage: str, work: Callable[[], object]) -> None:
+        self._stage_now, self._stopping = stage, False
+        self._timer.resume()
+        self.run_worker(partial(self._carry, work), thread=True, exit_on_error=False, group="run")
+        self._follow()
+
+    def _carry(self, work: Callable[[], object]) -> None:
+        """In a thread of its own: does the work; whatever goes wrong ends in the queue as a sentence."""
+        from iconha_tui.errors import Trouble
+
+        try:
+            work()
+        except Trouble as trouble:
+            self._queue.append(trouble)
+        except Exception as error:
+            log.exception("The run ended with an error that was not foreseen")
+            self._queue.append(_unforeseen(error, self.store.log_file))
+        finally:
+            self._queue.append(Ended())
+
+    def ask_to_stop(self) -> None:
+        from iconha_tui.screens.dialogs import Ask
+
+        if not self.busy:
+            return
+
+        def answered(stop: bool | None) -> None:
+            if stop:
+                self.stop_run()
+
+        self.push_screen(Ask("Stop this run?", STOPPING, yes="stop", no="go on"), answered)
+
+    def stop_run(self) -> None:
+        """Asks the run to stop; it does so at the next safe point."""
+        self._stopping = True
+        if self.session is not None:
+            self.session.cancel()
+
+    def _drain(self) -> None:
+        """Takes what the threads have queued, draws it, and rests when there is nothing more."""
+        from iconha_tui.engine.events import Output, Waiting
+
+        changed = ended = False
+        for _ in range(len(self._queue)):
+            item = self._queue.popleft()
+            self._take(item)
+            ended = ended or isinstance(item, Ended)
+            changed = changed or not isinstance(item, Output | Waiting)
+        behind = any([screen.draw_output() for screen in self._screens.values() if screen.is_mounted])
+        if changed or time.monotonic() - self._drawn > CLOCKS:
+            self._follow()
+        if ended and self._leaving:
+            self.exit()
+        if not self.busy and not behind and not self._queue:
+            self._timer.pause()
+
+    def _take(self, item: Event | Trouble | Ended) -> None:
+        from iconha_tui.engine.events import RunStarted, StageStarted
+        from iconha_tui.errors import Trouble
+        from iconha_tui.widgets.run_state import lines_of
+
+        if isinstance(item, Ended):
+            self._stage_now = ""
+            return
+        if isinstance(item, Trouble):
+            run = self.runs[self._stage_now]
+            run.state, run.seconds = "failed", time.monotonic() - run.began
+            self.trouble[self._stage_now] = item
+            return
+        self.progress.take(time.time(), item)
+        if isinstance(item, RunStarted) and self._stopping:
+            self.stop_run()
+        stage = getattr(item, "stage", "")
+        if stage:
+            if isinstance(item, StageStarted):
+                self._stage_now = stage
+                self.runs[stage].state = "running"
+            self.runs[stage].take(item)
+            if stage in self._screens and (lines := lines_of(item)):
+                self._screens[stage].write_output(item.target, lines)
+
+    def _follow(self) -> None:
+        self._drawn = time.monotonic()
+        for screen in self.screen_stack:
+            if isinstance(screen, WizardScreen) and screen.is_mounted:
+                screen.follow()
+
+    # Host keys
+
+    def _confirm_host_key(self, node: str, kind: str, fingerprint: str) -> bool:
+        """Called from a thread of the run, which waits here; a run that is stopped waits no longer."""
+        answer: Future[bool] = Future()
+        self.post_message(HostKeyAsked(node, kind, fingerprint, answer))
+        while True:
+            try:
+                return answer.result(timeout=0.2)
+            except NotYet:
+                if self._leaving or self._stopping:
+                    answer.cancel()
+                    return False
+
+    def on_host_key_asked(self, event: HostKeyAsked) -> None:
+        self._questions.append(event)
+        if len(self._questions) == 1:
+            self._ask_host_key()
+
+    def _ask_host_key(self) -> None:
+        from iconha_tui.screens.dialogs import HostKey
+
+        question = self._questions[0]
+
+        def answered(accepted: bool | None) -> None:
+            self._questions.popleft()
+            if question.answer.set_running_or_notify_cancel():
+                question.answer.set_result(bool(accepted))
+            if self._questions:
+                self._ask_host_key()
+
+        self.push_screen(HostKey(question.node, question.kind, question.fingerprint), answered)
+
+    # Words
+
+    def tell(self, error: BaseException) -> None:
+        """Shows a trouble as a sentence."""
+        self.notify(str(error), title="This did not work", severity="error", timeout=15)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: what the screen can do now, the stages to go to, then Textual's own."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if active.enabled and binding.description and binding.action != "command_palette":
+                action = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, f"Key {self.get_key_display(binding)}", action)
+        if self.session is not None and len(self.screen_stack) > 1:
+            for number, stage in enumerate(self.stages, start=1):
+                yield SystemCommand(
+                    f"Go to stage {number}: {stage.title}", stage.summary, partial(self.show_stage, stage.name)
+                )
+        for command in super().get_system_commands(screen):
+            if command.title in ("Theme", "Screenshot"):
+                yield command
+
+
+STOPPING = (
+    "The program stops at the next safe point. A long command goes on running on its node: it is not cut off half-way, and "
+    "the next run finds it and reads on. Nothing is lost; the journal knows what was done."
+)
+
+
+def _session(store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
+    from iconha_tui.session import Session
+
+    return Session(store, spec, confirm_host_key=confirm)
+
+
+def _unforeseen(error: Exception, log_file: Path) -> Trouble:
+    from iconha_tui.errors import Trouble
+
+    return Trouble(
+        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
+        remedy=f"{log_file} has the details; retry, and report it if it stays.",
+    )
+
+
+def _import_the_rest() -> None:
+    """What is slow to import, behind the first paint."""
+    import iconha_tui.screens.stage
+    import iconha_tui.stages  # noqa: F401
+    import boto3  # noqa: F401  isort: skip
+    import paramiko  # noqa: F401  isort: skip

@@ -1,0 +1,39 @@
+"""What all screens of the program share: the widths at which they change, help, and following the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.screen import Screen
+
+if TYPE_CHECKING:
+    from iconha_tui.app import IconhaApp
+
+
+class WizardScreen(Screen[None]):
+    """A whole screen. topic: its page in assets/help."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    BINDINGS = [Binding("f1,question_mark", "help", "Help", key_display="F1")]
+    topic: ClassVar[str] = "welcome"
+
+    @property
+    def wizard(self) -> IconhaApp:
+        """The app, by its own type."""
+        from iconha_tui.app import IconhaApp
+
+        assert isinstance(self.app, IconhaApp)  # noqa: S101  it is shown by no other
+        return self.app
+
+    def follow(self) -> None:
+        """The run has gone on; called at most every 50 ms."""
+
+    def help_topic(self) -> str:
+        return self.topic
+
+    def action_help(self) -> None:
+        from iconha_tui.screens.help import Help
+
+        self.app.push_screen(Help(self.help_topic()))

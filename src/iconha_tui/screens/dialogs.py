@@ -1,0 +1,140 @@
+"""Questions that stand above a screen and give a typed answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, DataTable, Input, Static
+
+
+class Ask(ModalScreen[bool]):
+    """A question with two answers. The keys are in the buttons' names; Escape says no."""
+
+    BINDINGS = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape", "answer(False)", "No"),
+        Binding("left,right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, title: str, text: str, *, yes: str = "Yes", no: str = "No") -> None:
+        super().__init__()
+        self._title, self._text, self._yes, self._no = title, text, yes, no
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            with VerticalScroll(classes="dialog-text", can_focus=False):
+                yield Static(self._text, markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(f"n  {self._no}", id="no", compact=True)
+                yield Button(f"y  {self._yes}", id="yes", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+class HostKey(Ask):
+    """Shows an unknown host key; the operator compares it and accepts, or not."""
+
+    def __init__(self, node: str, kind: str, fingerprint: str) -> None:
+        self.node = node
+        super().__init__(
+            f"{node} shows a host key that is not known here",
+            f"node         {node}\nkey type     {kind}\nfingerprint  {fingerprint}\n\n"
+            "Compare it with the one in the instance's console output (EC2: Actions, Monitor, Get system log). "
+            "Accept it only if they are the same: from then on this program trusts it.",
+            yes="accept this key",
+            no="refuse",
+        )
+
+
+class NameIt(ModalScreen[str]):
+    """Asks for a name. check: what is wrong with one, "" when nothing is. The answer is "" when it was left."""
+
+    BINDINGS = [Binding("escape", "leave", "Back")]
+
+    def __init__(self, title: str, text: str, value: str, check: Callable[[str], str]) -> None:
+        super().__init__()
+        self._title, self._text, self._value, self._check = title, text, value, check
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            yield Static(self._text, markup=False)
+            yield Input(self._value, compact=True, id="name")
+            yield Static(id="name-complaint", markup=False)
+            yield Static("Enter goes on, Escape goes back.", classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        wrong = self._check(event.value.strip())
+        self.query_one("#name-complaint", Static).update(f"✗ {wrong}" if wrong else "")
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        name = event.value.strip()
+        if not self._check(name):
+            self.dismiss(name)
+
+    def action_leave(self) -> None:
+        self.dismiss("")
+
+
+class Choose(ModalScreen[str]):
+    """A live list to choose from. Rows come when `fill` is called; the first column of a row is its value."""
+
+    BINDINGS = [Binding("escape", "leave", "Back"), Binding("f6", "leave", show=False)]
+
+    def __init__(self, title: str, columns: Sequence[str]) -> None:
+        super().__init__()
+        self._title, self._columns = title, columns
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog -large"):
+            yield Static(self._title, classes="dialog-title", markup=False)
+            yield Static("Asking AWS …", id="choose-state", markup=False)
+            table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
+            yield table
+            yield Static("Enter takes the row, Escape goes back and leaves the field as it is.", classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        table.add_columns(*self._columns)
+        table.display = False
+
+    def fill(self, rows: Sequence[Sequence[str]]) -> None:
+        """Shows what there is."""
+        table = self.query_one(DataTable)
+        for row in rows:
+            table.add_row(*row, key=row[0])
+        table.display = bool(rows)
+        self.query_one("#choose-state", Static).update(
+            f"{len(rows)} found." if rows else "There are none. Escape goes back; type the value, or leave it empty."
+        )
+        table.focus()
+
+    def fail(self, sentence: str) -> None:
+        """Says why there is no list."""
+        self.query_one("#choose-state", Static).update(f"{sentence}\n\nEscape goes back; the value can be typed.")
+
+    @on(DataTable.RowSelected)
+    def _chosen(self, event: DataTable.RowSelected) -> None:
+        self.dismiss(str(event.row_key.value))
+
+    def action_leave(self) -> None:
+        self.dismiss("")

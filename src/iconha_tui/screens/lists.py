@@ -1,0 +1,98 @@
+"""The live lists of what is in AWS already, to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iconha_tui.engine.ports import Cloud
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LiveList:
+    """One list: an EC2 call, and the rows of its answer. The first column is what a field takes."""
+
+    title: str
+    operation: str
+    columns: tuple[str, ...]
+    read: Callable[[Answer], list[tuple[str, ...]]]
+    params: Mapping[str, Any] | None = None
+
+    def rows(self, cloud: Cloud) -> list[tuple[str, ...]]:
+        """Asks AWS. Raises Trouble."""
+        return sorted(self.read(cloud.call("ec2", self.operation, dict(self.params or {}))), key=lambda row: row[1:])
+
+
+def name_of(tags: Sequence[Mapping[str, str]] | None) -> str:
+    """The Name tag, as EC2's console shows it."""
+    return next((tag["Value"] for tag in tags or () if tag["Key"] == "Name"), "")
+
+
+def _instances(answer: Answer) -> list[tuple[str, ...]]:
+    return [
+        (
+            found["InstanceId"],
+            name_of(found.get("Tags")),
+            found["State"]["Name"],
+            found.get("Placement", {}).get("AvailabilityZone", ""),
+            found.get("PrivateIpAddress", ""),
+            found.get("PublicIpAddress", ""),
+        )
+        for reservation in answer["Reservations"]
+        for found in reservation["Instances"]
+        if found["State"]["Name"] not in ("terminated", "shutting-down")
+    ]
+
+
+def _key_pairs(answer: Answer) -> list[tuple[str, ...]]:
+    return [(found["KeyName"], found.get("KeyType", "")) for found in answer["KeyPairs"]]
+
+
+def _subnets(answer: Answer) -> list[tuple[str, ...]]:
+    return [
+        (
+            found["SubnetId"],
+            name_of(found.get("Tags")),
+            found["AvailabilityZone"],
+            found["CidrBlock"],
+            found["VpcId"],
+            "yes" if found.get("MapPublicIpOnLaunch") else "no",
+        )
+        for found in answer["Subnets"]
+    ]
+
+
+def _addresses(answer: Answer) -> list[tuple[str, ...]]:
+    return [
+        (
+            found["AllocationId"],
+            found["PublicIp"],
+            name_of(found.get("Tags")),
+            found.get("InstanceId") or found.get("NetworkInterfaceId") or "free",
+        )
+        for found in answer["Addresses"]
+        if found.get("AllocationId")
+    ]
+
+
+LISTS: dict[str, LiveList] = {
+    "instances": LiveList(
+        "Instances of this region",
+        "describe_instances",
+        ("Id", "Name", "State", "Zone", "Private", "Public"),
+        _instances,
+    ),
+    "key_pairs": LiveList("Key pairs of this region", "describe_key_pairs", ("Name", "Type"), _key_pairs),
+    "subnets": LiveList(
+        "Subnets of this region",
+        "describe_subnets",
+        ("Id", "Name", "Zone", "Network", "VPC", "Public addresses"),
+        _subnets,
+    ),
+    "addresses": LiveList(
+        "Elastic IPs of this region", "describe_addresses", ("Id", "Address", "Name", "Held by"), _addresses
+    ),
+}

@@ -1,0 +1,259 @@
+"""The fields of a form: a label, an input, a hint, and the sentence that says what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+from textual.widgets import Button, Input, Static
+
+Values = Mapping[str, Any]
+"""What is typed in all fields of a form, by path."""
+
+
+class Field(Vertical):
+    """One setting. path: where it stands in the spec, dotted; "" where it is none.
+
+    secret: the vault's name of what is typed here, kept in memory only. when: whether it is wanted, by the other fields.
+    """
+
+    class Changed(Message):
+        """Its value has changed by the operator's hand."""
+
+    secret = ""
+
+    def __init__(self, path: str, label: str, *, hint: str = "", when: Callable[[Values], bool] | None = None) -> None:
+        super().__init__(classes="field")
+        self.path = path
+        self.label = label
+        self.hint = hint
+        self.complaint = ""
+        self._when = when
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="field-line"):
+            yield Static(self.label, classes="field-label", markup=False)
+            yield from self.compose_input()
+        yield Static(self.hint, classes="field-hint", markup=False)
+        yield Static(classes="field-complaint", markup=False)
+
+    def compose_input(self) -> ComposeResult:
+        """The widget to type into."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.query_one(".field-hint").display = bool(self.hint)
+
+    @property
+    def value(self) -> Any:
+        """As the spec takes it."""
+        raise NotImplementedError
+
+    def show(self, value: Any) -> None:
+        """Shows a value of the spec, without telling that it changed."""
+        raise NotImplementedError
+
+    def wanted(self, values: Values) -> bool:
+        """Whether the other fields leave a use for this one."""
+        return self._when is None or self._when(values)
+
+    def complain(self, sentence: str) -> None:
+        """Says what is wrong, under the field; "" when nothing is."""
+        if sentence != self.complaint:
+            self.complaint = sentence
+            self.query_one(".field-complaint", Static).update(f"✗ {sentence}" if sentence else "")
+            self.set_class(bool(sentence), "-wrong")
+
+    def tell(self) -> None:
+        self.post_message(self.Changed())
+
+    def explain(self, sentence: str) -> None:
+        """Changes the hint."""
+        hint = self.query_one(".field-hint", Static)
+        hint.update(sentence)
+        hint.display = bool(sentence)
+
+
+class TextField(Field):
+    """A line of text. source: the name of a live list that F6 offers. separated: a list, its items between commas."""
+
+    BINDINGS = [Binding("f6", "choose", "Choose", priority=True)]
+
+    class Choose(Message):
+        """The operator wants to choose from the live list."""
+
+        def __init__(self, field: TextField) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(
+        self,
+        path: str,
+        label: str,
+        *,
+        hint: str = "",
+        example: str = "",
+        source: str = "",
+        separated: bool = False,
+        when: Callable[[Values], bool] | None = None,
+    ) -> None:
+        super().__init__(path, label, hint=hint, when=when)
+        self.example = example
+        self.source = source
+        self._separated = separated
+
+    def compose_input(self) -> ComposeResult:
+        yield Input(placeholder=self.example, compact=True, password=bool(self.secret))
+        if self.source:
+            yield Button("Choose F6", compact=True, classes="field-choose")
+
+    @property
+    def value(self) -> Any:
+        text = self.query_one(Input).value.strip()
+        if self._separated:
+            return [item.strip() for item in text.split(",") if item.strip()]
+        return text
+
+    def show(self, value: Any) -> None:
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        box = self.query_one(Input)
+        if text != (", ".join(self.value) if self._separated else self.value):
+            with box.prevent(Input.Changed):
+                box.value = text
+
+    def pick(self, value: str) -> None:
+        """Takes a value that was chosen from the live list."""
+        self.query_one(Input).value = value
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return bool(self.source) if action == "choose" else True
+
+    def action_choose(self) -> None:
+        self.post_message(self.Choose(self))
+
+    @on(Button.Pressed)
+    def _button(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.action_choose()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.tell()
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.screen.focus_next()
+
+
+class SecretField(TextField):
+    """Something that is kept in memory and written nowhere. secret: its name in the vault."""
+
+    def __init__(
+        self, secret: str, label: str, *, hint: str = "", when: Callable[[Values], bool] | None = None
+    ) -> None:
+        super().__init__("", label, hint=hint, when=when)
+        self.secret = secret
+
+
+@dataclass(frozen=True)
+class Option:
+    """One of a few. consequence: what choosing it means."""
+
+    value: str
+    label: str
+    consequence: str = ""
+
+
+class ChoiceField(Field):
+    """One of a few, all of them in sight."""
+
+    def __init__(
+        self,
+        path: str,
+        label: str,
+        options: Sequence[Option],
+        *,
+        when: Callable[[Values], bool] | None = None,
+    ) -> None:
+        super().__init__(path, label, hint=options[0].consequence, when=when)
+        self.options = options
+
+    def compose_input(self) -> ComposeResult:
+        yield Choices(self.options)
+
+    @property
+    def value(self) -> str:
+        return self.query_one(Choices).chosen
+
+    def show(self, value: Any) -> None:
+        self.query_one(Choices).chosen = str(value)
+        self._explain()
+
+    def _explain(self) -> None:
+        self.explain(next((option.consequence for option in self.options if option.value == self.value), ""))
+
+    def on_choices_chosen(self, event: Choices.Chosen) -> None:
+        event.stop()
+        self._explain()
+        self.tell()
+
+
+class Choices(Widget, can_focus=True):
+    """The options of a choice in a line: the arrows and the space bar move the mark, a click sets it."""
+
+    BINDINGS = [
+        Binding("right,down,space", "move(1)", show=False),
+        Binding("left,up", "move(-1)", show=False),
+        Binding("enter", "screen.focus_next", show=False),
+    ]
+
+    chosen: reactive[str] = reactive("")
+
+    class Chosen(Message):
+        """The operator has chosen."""
+
+    def __init__(self, options: Sequence[Option]) -> None:
+        super().__init__(classes="choices")
+        self._options = options
+        self.set_reactive(Choices.chosen, options[0].value)
+
+    def render(self) -> Content:
+        parts = []
+        for index, option in enumerate(self._options):
+            picked = option.value == self.chosen
+            label = f"{'(•)' if picked else '( )'} {option.label}".replace(" ", "\u00a0")
+            style = Style.parse("bold" if picked else "") + Style.from_meta({"@click": f"pick({index})"})
+            parts.append(Content(label).stylize(style))
+        return Content("   ").join(parts)
+
+    def action_move(self, by: int) -> None:
+        values = [option.value for option in self._options]
+        place = values.index(self.chosen) if self.chosen in values else 0
+        self.action_pick((place + by) % len(values))
+
+    def action_pick(self, index: int) -> None:
+        value = self._options[index].value
+        if value != self.chosen:
+            self.chosen = value
+            self.post_message(self.Chosen())
+
+
+class Heading(Static):
+    """Begins a group of fields."""
+
+    def __init__(self, text: str, note: str = "") -> None:
+        super().__init__(f"{text}\n{note}" if note else text, classes="form-heading", markup=False)
+
+

@@ -1,0 +1,183 @@
+"""A form: fields over a part of the spec, judged by the spec's own types as one types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from iconha_tui.spec import Spec
+from iconha_tui.widgets.fields import Field
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the parts of a form may look at: the draft of the spec, what is known, and which secrets are there."""
+
+    spec: Spec
+    facts: Mapping[str, Any]
+    secrets: frozenset[str] = frozenset()
+
+
+class Part(Widget):
+    """A piece of a form that is no field, but follows the draft: a note, a preview."""
+
+    def follow(self, outlook: Outlook) -> None:
+        """The draft has changed."""
+
+
+class Form(Vertical):
+    """Fields over the spec. Keeps what was typed, valid or not; a valid draft is told by `Changed`.
+
+    parts: fields, and widgets between them. Whatever is a `Field` edits the spec at its path.
+    """
+
+    class Changed(Message):
+        """Something was typed. draft: the whole spec with it, None while it does not hold together."""
+
+        def __init__(self, form: Form, draft: Spec | None) -> None:
+            super().__init__()
+            self.form = form
+            self.draft = draft
+
+        @property
+        def control(self) -> Form:
+            return self.form
+
+    def __init__(self, *parts: Widget) -> None:
+        super().__init__(classes="form")
+        self._parts = parts
+        self._base: Spec | None = None
+        self._outlook: Outlook | None = None
+        self.problem = ""
+        """Why the form does not hold together; "" when it does."""
+
+    def compose(self) -> ComposeResult:
+        yield from self._parts
+        yield Static(classes="form-problem", markup=False)
+
+    @property
+    def fields(self) -> Iterable[Field]:
+        return self.query(Field)
+
+    def load(self, outlook: Outlook) -> None:
+        """Shows a spec. What was typed and does not hold together stays as it was typed."""
+        keep = bool(self.problem)
+        self._base, self._outlook = outlook.spec, outlook
+        if not keep:
+            values = outlook.spec.model_dump(mode="json")
+            for field in self.fields:
+                if field.path:
+                    field.show(value_at(values, field.path))
+        self._judge(tell=False)
+
+    def on_field_changed(self, event: Field.Changed) -> None:
+        event.stop()
+        self._judge(tell=True)
+
+    def _judge(self, *, tell: bool) -> None:
+        if self._base is None or self._outlook is None:
+            return
+        fields = [field for field in self.fields if field.path]
+        typed = {field.path: field.value for field in fields}
+        for field in self.fields:
+            field.display = field.wanted(typed)
+        draft, faults = _draft(self._base, fields)
+        self.problem = ""
+        for field in fields:
+            field.complain(faults.pop(field.path, ""))
+            if field.complaint and not self.problem:
+                self.problem = f"{field.label}: {field.complaint}"
+        general = " ".join(faults.values())
+        self.query_one(".form-problem", Static).update(general)
+        self.set_class(bool(general), "-problem")
+        self.problem = self.problem or general
+        if draft is not None:
+            self._outlook = Outlook(draft, self._outlook.facts, self._outlook.secrets)
+            for part in self.query(Part):
+                part.follow(self._outlook)
+        if tell:
+            self.post_message(self.Changed(self, draft))
+
+    def secrets(self) -> dict[str, str]:
+        """What was typed into the fields that are kept in memory only."""
+        return {field.secret: str(field.value) for field in self.fields if field.secret and field.display}
+
+
+def _draft(base: Spec, fields: Iterable[Field]) -> tuple[Spec | None, dict[str, str]]:
+    """The spec with the fields' values, or the faults by path ("" for those of no field).
+
+    What is hidden and not valid counts as not typed.
+    """
+    fields = list(fields)
+    data = base.model_dump(mode="json")
+    for field in fields:
+        put_at(data, field.path, field.value)
+    try:
+        return Spec.model_validate(data), {}
+    except ValidationError as error:
+        faults: dict[str, str] = {}
+        hidden = []
+        for fault in error.errors():
+            field = _owner(fields, fault["loc"])
+            if field is not None and not field.display:
+                hidden.append(field)
+            else:
+                faults.setdefault(field.path if field else "", sentence(fault))
+        if hidden and not faults:
+            return _draft(base, [field for field in fields if field not in hidden])
+        return None, faults
+
+
+def _owner(fields: Iterable[Field], loc: tuple[int | str, ...]) -> Field | None:
+    place = tuple(str(part) for part in loc)
+    for field in fields:
+        path = tuple(field.path.split("."))
+        if path == place[: len(path)]:
+            return field
+    return None
+
+
+def sentence(fault: ErrorDetails) -> str:
+    """A fault in plain words."""
+    limits = fault.get("ctx", {})
+    match fault["type"]:
+        case "value_error":
+            return str(limits["error"])
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "Write a whole number."
+        case "greater_than_equal":
+            return f"At least {limits['ge']}."
+        case "less_than_equal":
+            return f"At most {limits['le']}."
+        case "too_long":
+            return f"At most {limits['max_length']}."
+        case "literal_error":
+            return f"One of {limits['expected']}."
+        case _:
+            return f"{fault['msg']}."
+
+
+def value_at(data: Any, path: str) -> Any:
+    """The value at a dotted path of nested dicts and lists."""
+    for part in path.split("."):
+        data = data[int(part)] if isinstance(data, list) else data[part]
+    return data
+
+
+def put_at(data: Any, path: str, value: Any) -> None:
+    """Sets the value at a dotted path."""
+    *parents, last = path.split(".")
+    if parents:
+        data = value_at(data, ".".join(parents))
+    data[int(last) if isinstance(data, list) else last] = value

@@ -1,0 +1,26 @@
+"""Text in a form that follows the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from iconha_tui.widgets.form import Outlook, Part
+
+
+class Note(Part):
+    """A paragraph made from the draft and what is known. Empty: it takes no room."""
+
+    def __init__(self, text: Callable[[Outlook], str]) -> None:
+        super().__init__(classes="note")
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        yield Static(markup=False)
+
+    def follow(self, outlook: Outlook) -> None:
+        text = self._text(outlook)
+        self.query_one(Static).update(text)
+        self.display = bool(text)

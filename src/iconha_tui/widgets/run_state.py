@@ -1,0 +1,139 @@
+"""What is known of a stage's run: a fold over events, drawn by the step list, the failure box and the result line."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from iconha_tui.engine.events import (
+    ActionFinished,
+    ActionStarted,
+    Event,
+    Output,
+    Probed,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    StepStarted,
+    Waiting,
+)
+from iconha_tui.widgets.glyphs import COMMAND, duration
+
+
+@dataclass
+class TargetState:
+    """What one target of a step is doing. doing: a sentence or the command. waiting: sentence and seconds left."""
+
+    doing: str = ""
+    waiting: tuple[str, float] | None = None
+
+
+@dataclass
+class StepState:
+    """One step of a run. began: on the monotonic clock. verdicts: what a look at each target said."""
+
+    id: str
+    title: str
+    state: str = "todo"
+    began: float = 0.0
+    seconds: float = 0.0
+    changed: bool = False
+    text: str = ""
+    targets: dict[str, TargetState] = field(default_factory=dict)
+
+
+@dataclass
+class StageRun:
+    """One stage's last run. steps are known before it starts, so that the list never jumps.
+
+    heard: when the last output came, on the monotonic clock; 0 when none has.
+    """
+
+    stage: str
+    steps: list[StepState] = field(default_factory=list)
+    mode: str = ""
+    state: str = "todo"
+    began: float = 0.0
+    seconds: float = 0.0
+    changed: bool = False
+    heard: float = 0.0
+    failure: StepFinished | None = None
+
+    def start(self, mode: str) -> None:
+        """Forgets the run before."""
+        self.mode, self.state, self.failure, self.changed = mode, "running", None, False
+        self.began, self.seconds, self.heard = time.monotonic(), 0.0, 0.0
+        self.steps = [StepState(step.id, step.title) for step in self.steps]
+
+    def step(self, identity: str) -> StepState:
+        for known in self.steps:
+            if known.id == identity:
+                return known
+        self.steps.append(StepState(identity, identity))
+        return self.steps[-1]
+
+    def take(self, event: Event) -> None:
+        """Takes the next event of this stage."""
+        match event:
+            case StageStarted():
+                self.began = time.monotonic()
+            case StepStarted():
+                step = self.step(event.step)
+                step.title, step.state, step.began = event.title, "running", time.monotonic()
+            case Probed():
+                target = self._target(event.step, event.target)
+                target.waiting = None
+                target.doing = event.text
+            case ActionStarted():
+                target = self._target(event.step, event.target)
+                target.waiting = None
+                target.doing = f"{COMMAND} {event.shown.splitlines()[0] if event.shown else event.why}"
+                self.heard = time.monotonic()
+            case Output():
+                self.heard = time.monotonic()
+            case Waiting():
+                self._target(event.step, event.target).waiting = (event.text, event.left)
+            case StepFinished():
+                step = self.step(event.step)
+                step.state, step.seconds, step.changed, step.text = (
+                    event.outcome,
+                    event.seconds,
+                    event.changed,
+                    event.text,
+                )
+                step.targets.clear()
+                if event.outcome not in ("done", "todo"):
+                    self.failure = event
+            case StageFinished():
+                self.state, self.seconds, self.changed = event.outcome, event.seconds, event.changed
+            case _:
+                pass
+
+    def _target(self, step: str, target: str) -> TargetState:
+        return self.step(step).targets.setdefault(target, TargetState())
+
+    @property
+    def finished_steps(self) -> int:
+        return sum(step.state == "done" for step in self.steps)
+
+    @property
+    def current(self) -> StepState | None:
+        return next((step for step in self.steps if step.state == "running"), None)
+
+
+def lines_of(event: Event) -> list[str]:
+    """What an event writes into its target's output pane."""
+    match event:
+        case Output():
+            return event.lines
+        case ActionStarted():
+            first, *rest = event.shown.splitlines() or [""]
+            return [f"{COMMAND} {first}", *(f"  {line}" for line in rest)]
+        case ActionFinished():
+            code = f", exit code {event.code}" if event.code not in (None, 0) else ""
+            return [f"  ({duration(event.seconds)}{code})"]
+        case Probed():
+            phase = "looked" if event.phase == "probe" else "checked"
+            return [f"  {phase}: {event.verdict}: {event.text}"]
+        case _:
+            return []
