@@ -21,6 +21,9 @@ API_ADDRESS = "169.254.169.200"
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
+# awscli 2 brings certificates of its own: AWS_CA_BUNDLE must reach it through sudo too, so that it trusts the lab.
+_SUDOERS = "ubuntu ALL=(ALL) NOPASSWD:ALL\nDefaults env_keep += AWS_CA_BUNDLE\n"
+
 RPC = r"""#!/bin/sh
 # A stand-in for the P-Rep's JSON-RPC: says which node answers, so that a client sees where an address leads.
 read -r method path _ || exit 0
@@ -105,7 +108,7 @@ def _archive(seed: Seed) -> bytes:
     files: dict[str, tuple[str, int]] = {
         "etc/hosts": (_hosts(seed), 0o644),
         "etc/machine-id": (secrets.token_hex(16) + "\n", 0o444),
-        "etc/sudoers.d/90-cloud-init-users": ("ubuntu ALL=(ALL) NOPASSWD:ALL\n", 0o440),
+        "etc/sudoers.d/90-cloud-init-users": (_SUDOERS, 0o440),
         "etc/ssh/sshd_config.d/60-cloudimg-settings.conf": ("PasswordAuthentication no\n", 0o644),
         "root/.ssh/authorized_keys": (_refuse_root(seed.public_key), 0o600),
         "var/lib/cloud/data/instance-id": (seed.instance_id + "\n", 0o644),
