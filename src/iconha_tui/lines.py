@@ -11,18 +11,16 @@ from threading import Lock
 from types import FrameType
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from iconha_tui.engine import plan as plans
-from iconha_tui.engine.actions import Upload, masked, unknown_facts
+from iconha_tui.engine.actions import Upload, masked, waits_for
 from iconha_tui.engine.events import (
-    ActionFinished,
     ActionStarted,
     Event,
     Output,
     Probed,
     RunFinished,
-    StageFinished,
     StageStarted,
     StepFinished,
     StepStarted,
@@ -90,7 +88,7 @@ class Lines:
     """Prints events as a person reads them."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._lock = Lock()
         self._waiting: dict[tuple[str, str], str] = {}
 
@@ -99,47 +97,52 @@ class Lines:
             for line in self._lines(event):
                 self._console.print(line)
 
-    def _lines(self, event: Event) -> Sequence[str]:
+    def _lines(self, event: Event) -> list[Text]:
         match event:
             case StageStarted():
                 stage = next(stage for stage in STAGES if stage.name == event.stage)
-                return ["", f"[bold]{STAGES.index(stage) + 1}/{len(STAGES)} {escape(stage.title)}[/bold]"]
+                return [Text(), Text(f"{STAGES.index(stage) + 1}/{len(STAGES)} {stage.title}", "bold")]
             case StepStarted():
                 self._waiting.clear()
                 return []
             case Probed(phase="probe", verdict="needed"):
-                return [f"  [dim]{event.target}:[/dim] {escape(event.text)}"]
+                return [Text.assemble("  ", (f"{event.target}: ", "dim"), event.text)]
             case ActionStarted():
-                return [f"  [cyan]{event.target}[/cyan] [dim]$[/dim] {escape(_short(event.shown))}"]
+                return [Text.assemble("  ", (event.target, "cyan"), (" $ ", "dim"), _short(event.shown))]
             case Output():
-                return [f"  [dim]{event.target} |[/dim] {escape(line)}" for line in event.lines]
-            case ActionFinished():
-                return []
+                return [Text.assemble("  ", (f"{event.target} | ", "dim"), line) for line in event.lines]
             case Waiting():
-                key = (event.step, event.target)
-                if self._waiting.get(key) == event.text:
-                    return []
-                self._waiting[key] = event.text
-                return [f"  [dim]{event.target}: waiting, {event.left:.0f} s at most: {escape(event.text)}[/dim]"]
+                return self._wait(event)
             case StepFinished(outcome="done"):
-                word = "[green]done[/green]" if event.changed else "[green]ok[/green]  "
-                return [f"  {word} {escape(self._title(event))}: {escape(event.text)}"]
-            case StepFinished():
-                where = f"{event.where}: " if event.where else ""
-                lines = [
-                    f"  [red]{event.outcome}[/red] {escape(self._title(event))}",
-                    f"    {escape(where + event.text)}",
+                return [
+                    Text.assemble(
+                        "  ", ("done " if event.changed else "ok   ", "green"), f"{self._title(event)}: {event.text}"
+                    )
                 ]
-                if event.command:
-                    lines.append(f"    command: {escape(event.command)}")
-                lines += [f"    | {escape(line)}" for line in event.tail.splitlines()]
-                return [*lines, f"    what to do: {escape(event.remedy)}"] if event.remedy else lines
-            case StageFinished(outcome="done"):
-                return []
+            case StepFinished():
+                return self._failure(event)
             case RunFinished():
-                return ["", f"[bold]{_END[event.outcome]}[/bold]" if event.outcome != "done" else _done(event)]
+                return [Text(), _end(event)]
             case _:
                 return []
+
+    def _wait(self, event: Waiting) -> list[Text]:
+        """Says once what is waited for, not at every look."""
+        key = (event.step, event.target)
+        if self._waiting.get(key) == event.text:
+            return []
+        self._waiting[key] = event.text
+        return [Text(f"  {event.target}: waiting, {event.left:.0f} s at most: {event.text}", "dim")]
+
+    def _failure(self, event: StepFinished) -> list[Text]:
+        lines = [
+            Text.assemble("  ", (event.outcome, "red"), f" {self._title(event)}"),
+            Text(f"    {event.where}: {event.text}" if event.where else f"    {event.text}"),
+        ]
+        if event.command:
+            lines.append(Text(f"    command: {event.command}"))
+        lines += [Text(f"    | {line}") for line in event.tail.splitlines()]
+        return [*lines, Text(f"    what to do: {event.remedy}")] if event.remedy else lines
 
     @staticmethod
     def _title(event: StepFinished) -> str:
@@ -154,10 +157,14 @@ _END = {
 }
 
 
-def _done(event: RunFinished) -> str:
+def _end(event: RunFinished) -> Text:
+    if event.outcome != "done":
+        return Text(_END[event.outcome], "bold")
     if event.changed:
-        return f"[bold green]Done[/bold green] in {event.seconds:.1f} s."
-    return f"[bold green]Nothing to do[/bold green]: everything is as the spec wants it ({event.seconds:.1f} s)."
+        return Text.assemble(("Done", "bold green"), f" in {event.seconds:.1f} s.")
+    return Text.assemble(
+        ("Nothing to do", "bold green"), f": everything is as the spec wants it ({event.seconds:.1f} s)."
+    )
 
 
 def _short(command: str, limit: int = 600) -> str:
@@ -191,28 +198,27 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
     if form == "json":
         print(json.dumps([plans.to_dict(each) for each in planned], indent=2, ensure_ascii=False))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     stage = step = ""
     for each in planned:
         if each.stage.name != stage:
             stage = each.stage.name
-            console.print(f"\n[bold]{escape(each.stage.title)}[/bold]")
+            console.print(Text(f"\n{each.stage.title}", "bold"))
         if each.step.id != step:
             step = each.step.id
-            console.print(f"  {escape(each.step.title)}" + ("" if each.actions else " [dim](only looks)[/dim]"))
-            if each.step.guide:
-                console.print(f"    [dim]the guide: {escape(each.step.guide)}[/dim]")
-            if each.step.departs:
-                console.print(f"    [dim]{escape(each.step.departs)}[/dim]")
+            console.print(Text.assemble(f"  {each.step.title}", ("" if each.actions else " (only looks)", "dim")))
+            for note in (each.step.guide and f"the guide: {each.step.guide}", each.step.departs):
+                if note:
+                    console.print(Text(f"    {note}", "dim"))
         for action in each.actions:
-            console.print(f"    [cyan]{each.target}[/cyan] [dim]$[/dim] {escape(action.shown())}")
+            console.print(Text.assemble("    ", (each.target, "cyan"), (" $ ", "dim"), action.shown()))
             if action.why:
-                console.print(f"      [dim]{escape(action.why)}[/dim]")
+                console.print(Text(f"      {action.why}", "dim"))
             if isinstance(action, Upload):
                 for line in masked(action.content).splitlines():
-                    console.print(f"      [dim]|[/dim] {escape(line)}")
-    if any(unknown_facts(line) for each in planned for action in each.actions for line in [action.shown()]):
-        console.print("\n[dim]⟪…⟫ stands for what is read from AWS or a node before the step runs.[/dim]")
+                    console.print(Text.assemble("      ", ("| ", "dim"), line))
+    if any(waits_for(action) for each in planned for action in each.actions):
+        console.print(Text("\n⟪…⟫ stands for what is read from AWS or a node before the step runs.", "dim"))
     return 0
 
 
