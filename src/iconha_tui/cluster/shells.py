@@ -2,9 +2,9 @@
 
 Whoever carries an argument list to a node quotes it for that node's shell. What is refused here is what crm and pcs
 themselves would read as something else. crm joins its arguments with blanks and splits them again with shlex
-(crmsh/main.py, ui_context.py), putting quotes around those with a blank: so a value may hold any printable character
-but quotes and backslashes. pcs takes its arguments as they are. Measured with crmsh 4.4.1 and pcs 0.11.5, each
-character at the start, in the middle and at the end of a value.
+(crmsh/main.py, ui_context.py), putting quotes around those with a blank: so a value may hold any printable ASCII
+character but quotes and backslashes (and from a file, crm turns é into &#233;). pcs takes its arguments as they are.
+Measured with crmsh 4.4.1 and pcs 0.11.5: each character at the start, in the middle and at the end of a value.
 
 The forms used here are those that pcs 0.9 to 0.12 have in common; `show_resource` is the one that differs.
 """
@@ -172,8 +172,8 @@ def check_value(name: str, value: str) -> None:
         raise UnsafeValueError(f"{name} has no value.")
     if len(value) > VALUE_LENGTH:
         raise UnsafeValueError(f"{name} is longer than {VALUE_LENGTH} characters.")
-    if not value.isprintable() or value != value.strip():
-        raise UnsafeValueError(f"{name} must not begin or end with a blank, or hold line breaks or control characters.")
+    if not (value.isascii() and value.isprintable()) or value != value.strip():
+        raise UnsafeValueError(f"{name} must be plain ASCII text on one line, without a blank at either end.")
     if set(value) & set("'\"\\"):
         raise UnsafeValueError(
             f"{name} must not hold quotes or backslashes: the cluster shells read them as their own."
