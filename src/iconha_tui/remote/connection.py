@@ -96,11 +96,17 @@ def answers(transport: paramiko.Transport, timeout: float = CHANNEL_TIMEOUT) -> 
     """Whether the sshd at the other end still answers. TCP alone cannot tell, where a forwarder stands between."""
     try:
         transport.open_session(timeout=timeout).close()
-    except paramiko.ChannelException:
-        return True
-    except (paramiko.SSHException, OSError, EOFError):
-        return False
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        return was_refused(transport, error)
     return True
+
+
+def was_refused(transport: paramiko.Transport, error: Exception) -> bool:
+    """Whether `error`, of opening a channel, is the server's refusal and not a dead connection.
+
+    Of two refusals at the same time paramiko raises a ChannelException for one and a plain SSHException for the other.
+    """
+    return isinstance(error, paramiko.SSHException) and transport.is_active() and "timeout" not in str(error).lower()
 
 
 def _negotiate(name: str, endpoint: Endpoint, host_keys: HostKeys, timeout: float) -> paramiko.Transport:

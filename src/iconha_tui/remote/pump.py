@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable
 from threading import Event
@@ -31,6 +30,20 @@ class Stopped(Exception):
     """The cancel event was set."""
 
 
+class _Wake(Event):
+    """Set by either stream when there is something to read, and cleared by the pump alone.
+
+    Not `Channel.fileno()`: paramiko may still write to that pipe's descriptor after the channel has closed it, when the number
+    belongs to somebody else, such as the connection's own socket.
+    """
+
+    def clear(self) -> None:
+        """Called by a stream that has run empty, while the other may not have."""
+
+    def rearm(self) -> None:
+        super().clear()
+
+
 def pump(
     channel: paramiko.Channel,
     stdin: bytes,
@@ -45,13 +58,15 @@ def pump(
     deadline: on the monotonic clock. still_there: called after SILENCE seconds without output; it closes the connection
     when nobody answers. Raises Overdue and Stopped; the caller closes the channel.
     """
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
+    wake = _Wake()
+    channel.in_buffer.set_event(wake)
+    channel.in_stderr_buffer.set_event(wake)
     left = memoryview(stdin)
     if not left:
         channel.shutdown_write()
     heard = time.monotonic()
     while True:
+        wake.rearm()
         complete = channel.eof_received or channel.closed
         exited = channel.status_event.is_set()
         now = time.monotonic()
@@ -72,7 +87,7 @@ def pump(
         elif complete:
             channel.status_event.wait(wait)
         else:
-            poller.poll(wait * 1000)
+            wake.wait(wait)
 
 
 def _drain(channel: paramiko.Channel, sink: Sink) -> bool:

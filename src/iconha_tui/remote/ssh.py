@@ -12,19 +12,30 @@ import paramiko
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import files, units
-from iconha_tui.remote.connection import Endpoint, LoginRefused, Lost, Unreachable, answers, connect, guarded_exec
+from iconha_tui.remote.connection import (
+    Endpoint,
+    LoginRefused,
+    Lost,
+    Unreachable,
+    answers,
+    connect,
+    guarded_exec,
+    was_refused,
+)
 from iconha_tui.remote.host_keys import HostKeys
 from iconha_tui.remote.identity import Identity
 from iconha_tui.remote.pump import Overdue, Sink, Stopped, pump
 from iconha_tui.remote.shell import KILL, AfterTag, command_line, new_tag, not_started
 from iconha_tui.remote.text import LineSplitter, clean, clean_block, strip_controls
 
-CHANNELS = 8
-"""Commands at the same time on one connection. sshd allows ten (MaxSessions); two stay free to stop one and to ask for life."""
+CHANNELS = 6
+"""Commands at the same time on one connection. sshd allows ten (MaxSessions), and clears an ended one away with some delay; what
+is left serves to stop a command, and to ask whether anybody is there."""
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of output that a command may have: a node cannot fill our memory."""
 
 _KILL_TIMEOUT = 15.0
+_FULL = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 
 
@@ -284,8 +295,8 @@ class SshNode:
         for last in (False, True):
             transport = self._live()
             try:
-                return transport, transport.open_session()
-            except paramiko.ChannelException as error:
+                return transport, _session(transport)
+            except _Full as error:
                 raise Unreachable(
                     "The node refuses another session on this connection.",
                     where=self.name,
@@ -325,6 +336,24 @@ class SshNode:
             finally:
                 _close(killer)
         return " and was stopped on the node" if code == 0 else "; whether it still runs on the node is not known"
+
+
+def _session(transport: paramiko.Transport) -> paramiko.Channel:
+    """A session; asked for again while the server is still clearing away one that has just ended."""
+    for pause in (*_FULL, None):
+        try:
+            return transport.open_session()
+        except paramiko.SSHException as error:
+            if not was_refused(transport, error):
+                raise
+            if pause is None:
+                raise _Full(str(error)) from error
+            time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+class _Full(Exception):
+    """The server takes no further session on this connection."""
 
 
 class _Refused(Exception):

@@ -1,7 +1,8 @@
 """Long commands: a transient systemd unit on the node that outlives the connection, its output in a file there.
 
-/var/lib/iconha-tui/runs/<slug>/ (root, 0700) holds: `command` (the script), `token` (who started it), `pid`, `out` (stdout and stderr),
-and, once it has ended, `rc`. The command is a script in a file because systemd expands `$` and `%` in a unit's arguments.
+/var/lib/iconha-tui/runs/<slug>/ (root, 0700) holds: `command` (the script), `token` (who started it), `pid`, `out` (both
+streams), and, once it has ended, `rc`. The command is a script in a file because systemd expands `$` and `%` in a unit's
+arguments.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ RECONNECT = 300.0
 _SHORT = 300.0
 _LOST_PAUSE = 0.2
 
+# A unit that has written its exit code is still active for a moment: that one is waited for, not followed.
 _START = """
 set -eu
 unit=$1 runs=$2 slug=$3 size=$4 token=$5
@@ -36,9 +38,15 @@ umask 077
 mkdir -p -- "$runs"
 exec 9>"$runs/.lock"
 flock -w 20 9
-case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) echo running; exit 0;; esac
-systemctl reset-failed "$unit" >/dev/null 2>&1 || :
 dir=$runs/$slug
+tries=0
+while case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) ;; *) false;; esac; do
+  if [ -d "$dir" ] && [ ! -e "$dir/rc" ]; then echo running; exit 0; fi
+  [ "$tries" -lt 200 ] || exit 76
+  sleep 0.05
+  tries=$((tries + 1))
+done
+systemctl reset-failed "$unit" >/dev/null 2>&1 || :
 if [ "$(cat -- "$dir/token" 2>/dev/null)" = "$token" ]; then echo started; exit 0; fi
 rm -rf -- "$dir"
 mkdir -- "$dir"
@@ -48,7 +56,7 @@ cat >"$dir/command"
 echo "$token" >"$dir/token"
 systemd-run --quiet --collect --unit="$unit" --description="iconha-tui: $slug" /bin/sh "$dir/command" >&2 9>&-
 tries=0
-until [ -s "$dir/pid" ] || [ "$tries" -ge 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+until [ -s "$dir/pid" ] || [ "$tries" -ge 500 ]; do sleep 0.02; tries=$((tries + 1)); done
 echo started
 """
 
@@ -152,6 +160,7 @@ def carry_out(
     follower = _Follower(node, unit, take, time.monotonic() + timeout, cancel)
     try:
         follower.start(argv)
+        follower.follow()
         while (code := follower.state()) is None:
             follower.follow()
     except Cancelled as cancelled:
