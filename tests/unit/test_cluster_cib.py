@@ -96,9 +96,9 @@ def test_each_difference_is_a_sentence(old: str, new: str, sentences: list[str])
 def test_the_order_of_values_is_no_difference() -> None:
     backwards = replace(
         WANTED,
-        params=dict(reversed(WANTED.params.items())),
+        params=dict(list(WANTED.params.items())[::-1]),
         operations=tuple(
-            Operation(each.name, dict(reversed(each.options.items()))) for each in WANTED.operations[::-1]
+            Operation(each.name, dict(list(each.options.items())[::-1])) for each in WANTED.operations[::-1]
         ),
     )
     assert differences(WANTED, backwards) == []

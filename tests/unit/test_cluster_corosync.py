@@ -181,9 +181,9 @@ privates = st.integers(0x0A000001, 0x0AFFFFFE).map(lambda n: f"{n >> 24}.{n >> 1
 
 @st.composite
 def pairs(draw: st.DrawFn) -> CorosyncSettings:
-    name, address, nodeid = (
-        draw(st.lists(each, min_size=2, max_size=2, unique=True)) for each in (names, privates, st.integers(1, 65535))
-    )
+    name = draw(st.lists(names, min_size=2, max_size=2, unique=True))
+    address = draw(st.lists(privates, min_size=2, max_size=2, unique=True))
+    nodeid = draw(st.lists(st.integers(1, 65535), min_size=2, max_size=2, unique=True))
     return CorosyncSettings(
         cluster_name=draw(st.from_regex(r"[A-Za-z0-9_.-]{1,32}", fullmatch=True)),
         nodes=(NodeAddress(name[0], address[0], nodeid[0]), NodeAddress(name[1], address[1], nodeid[1])),
