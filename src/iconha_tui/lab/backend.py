@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from moto.core.exceptions import _RESTError
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidInstanceTypeError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
@@ -62,6 +62,11 @@ class LabInterface(NetworkInterface):  # type: ignore[misc, unused-ignore]
     """A network interface whose public address is its Elastic IP where it has one, else the one of its own."""
 
     _own: str | None = None
+
+    @property
+    def network_interface_id(self) -> str:
+        """moto finds this value by the name of its own class, which this one does not have."""
+        return str(self.id)
 
     @property
     def public_ip(self) -> str | None:
@@ -149,7 +154,12 @@ class LabBackend(EC2Backend):  # type: ignore[misc, unused-ignore]
             raise EC2ClientError("MissingParameter", "The request must contain the parameter ImageId")
         if not kwargs.get("subnet_id") and not kwargs.get("nics"):
             kwargs["subnet_id"] = next(iter(self.describe_subnets())).id
-        reservation = super().run_instances(image_id, count, user_data, security_group_names, **kwargs)
+        try:
+            reservation = super().run_instances(image_id, count, user_data, security_group_names, **kwargs)
+        except InvalidInstanceTypeError:
+            raise EC2ClientError(
+                "InvalidParameterValue", f"Invalid value '{kwargs['instance_type']}' for InstanceType."
+            ) from None
         if token:
             self._tokens[token] = (request, reservation)
         for instance in reservation.instances:

@@ -53,13 +53,16 @@ def guarded(args: argparse.Namespace) -> int:
     import sys
 
     from iconha_tui.errors import Trouble
-    from iconha_tui.lab.state import CannotRun
+    from iconha_tui.lab.state import BadName, CannotRun
 
     try:
         code: int = args.lab_handler(args)
     except CannotRun as trouble:
         print(trouble, file=sys.stderr)
         return BLOCKED
+    except BadName as trouble:
+        print(trouble, file=sys.stderr)
+        return USAGE
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return FAILED

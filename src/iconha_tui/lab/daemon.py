@@ -212,7 +212,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # The tools of the lab are in the sbin folders, which an ordinary user's PATH does not have.
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-    os.umask(0o077)
+    os.umask(0o022)  # what is made for the nodes is theirs to read; the lab's own files are written 0600
     uid, _, gid = args.owner.partition(":")
     try:
         paths = LabPaths.of(args.name, args.state_dir)

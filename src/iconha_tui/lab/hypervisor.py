@@ -59,12 +59,21 @@ class Hypervisor:
                 return Network(self.network_name, vpc, subnet)
         raise Trouble("No network of 10.64.0.0/10 is free on this machine.", remedy="Take another lab down.")
 
-    def create(self, instance_id: str, *, image: str, ip: str, hostname: str) -> Path:
+    def create(self, instance_id: str, *, image: str, ip: str, mac: str, hostname: str) -> Path:
         """Make an instance's container, stopped, and return the folder in which its root file system is mounted."""
         name = self.container(instance_id)
         argv = ["podman", *self._runtime(), "create", "--name", name, "--label", f"{LABEL}={self.lab_id}"]
-        argv += ["--systemd=always", "--network", self.network_name, "--ip", ip, "--hostname", hostname]
-        argv += ["--no-hosts", "--cap-add", CAPABILITIES, "--log-driver", "none", *host.ulimits()]
+        argv += ["--systemd=always", "--network", self.network_name, "--ip", ip, "--mac-address", mac]
+        argv += [
+            "--hostname",
+            hostname,
+            "--no-hosts",
+            "--cap-add",
+            CAPABILITIES,
+            "--log-driver",
+            "none",
+            *host.ulimits(),
+        ]
         run([*argv, image, "/sbin/init"])
         return Path(run(["podman", "mount", name]).strip())
 

@@ -32,6 +32,10 @@ def _silent(_: str) -> None:
     pass
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _is_daemon(pid: int) -> bool:
     """Whether this process is a lab's daemon still; a zombie has no command line any more."""
     try:
@@ -91,7 +95,7 @@ class Lab:
         with contextlib.suppress(FileNotFoundError):
             self.paths.record.rename(self.paths.stale_record)
         progress(f"Starting the lab {self.name}")
-        with self.paths.log.open("ab") as log:
+        with open(self.paths.log, "ab", opener=_private) as log:
             daemon = subprocess.Popen(
                 self._daemon("serve", "--suite", suite, "--image", booted),
                 stdin=subprocess.DEVNULL,

@@ -7,8 +7,10 @@ import contextlib
 import logging
 import os
 import select
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -55,9 +57,13 @@ class Nodes:
             ca=self.ca,
         )
 
+        # The address that EC2 gave the interface: metadata and machine agree, and it outlives a restart, as the
+        # neighbours' ARP tables expect.
+        mac = instance.nics[0].mac_address
+
         def work() -> None:
             root = self._hypervisor.create(
-                instance.id, image=self._image, ip=planted.private_ip, hostname=planted.hostname
+                instance.id, image=self._image, ip=planted.private_ip, mac=mac, hostname=planted.hostname
             )
             seed.plant(root, planted)
             self._boot(instance)
@@ -131,6 +137,7 @@ class Nodes:
             target=self._watch, args=(instance, pid, watched), name=f"watch-{instance.id}", daemon=True
         ).start()
         self._hypervisor.wait_booted(instance.id)
+        _wait_reachable(instance.private_ip)
         if instance.id in self._services and instance.state == "pending":
             self.settle(instance, "running", "")
 
@@ -166,3 +173,13 @@ class Nodes:
                 service.close()
         if api is not None:
             self._relays.stop_serving(api)
+
+
+def _wait_reachable(address: str, timeout: float = 20) -> None:
+    """Wait until the node's sshd answers over the network, not only inside. timeout in seconds; raises Trouble."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection((address, 22), timeout=1):
+            return
+        time.sleep(0.1)
+    raise Trouble(f"sshd at {address} does not answer from the host.", remedy="A packet filter may drop the traffic.")

@@ -39,6 +39,8 @@ class Relays:
         self._thread = threading.Thread(target=self._loop.run_forever, name="relays", daemon=True)
         self._servers: dict[Target, asyncio.Server] = {}
         self._connections: dict[Target, set[Connection]] = {}
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._lead: Callable[[Target], Target | None] = lambda _: None
         self._thread.start()
 
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
@@ -55,6 +57,7 @@ class Relays:
         self._call(self._set_listeners(set(wanted), lead))
 
     async def _set_listeners(self, wanted: set[Target], lead: Callable[[Target], Target | None]) -> None:
+        self._lead = lead
         for address in self._servers.keys() - wanted:
             self._servers.pop(address).close()
         for address in wanted - self._servers.keys():
@@ -62,7 +65,7 @@ class Relays:
             async def accept(
                 reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: Target = address
             ) -> None:
-                await self._carry(reader, writer, address, lead(address))
+                await self._carry(reader, writer, address, self._lead(address))
 
             try:
                 self._servers[address] = await asyncio.start_server(accept, *address)
@@ -103,6 +106,7 @@ class Relays:
             writer.transport.abort()
             return
         connection = Connection(target)
+        self._writers |= {writer, far_writer}
         if address is not None:
             self._connections.setdefault(address, set()).add(connection)
         try:
@@ -112,6 +116,7 @@ class Relays:
         finally:
             if address is not None:
                 self._connections[address].discard(connection)
+            self._writers -= {writer, far_writer}
             for one in (writer, far_writer):
                 one.close()
 
@@ -122,8 +127,9 @@ class Relays:
             for server in self._servers.values():
                 server.close()
             self._servers.clear()
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+            for writer in list(self._writers):
+                writer.transport.abort()
+            await asyncio.sleep(0)
 
         with contextlib.suppress(Exception):
             self._call(close_all())

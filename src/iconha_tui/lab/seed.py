@@ -120,6 +120,8 @@ def _archive(seed: Seed) -> bytes:
             f"[Manager]\nDefaultEnvironment=AWS_CA_BUNDLE={BUNDLE}\n",
             0o644,
         ),
+        # On a host with v1 cgroups systemd is not told when a login's last process has gone, and waits for the timeout.
+        "etc/systemd/system/session-.scope.d/60-iconha-lab.conf": ("[Scope]\nTimeoutStopSec=2s\n", 0o644),
         "usr/local/lib/iconha-lab/prep-rpc": (RPC, 0o755),
         "usr/local/lib/iconha-lab/prep-p2p": (P2P, 0o755),
     }

@@ -22,6 +22,10 @@ NAME_FORM = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 """A lab's name is also a cluster's name in its spec: the same form."""
 
 
+class BadName(Trouble):
+    """What was given cannot be a lab's name. Exit code 2."""
+
+
 class CannotRun(Trouble):
     """This machine lacks something that the lab needs; the remedy names the package. Exit code 3."""
 
@@ -44,9 +48,9 @@ class LabPaths:
 
     @classmethod
     def of(cls, name: str, state_dir: Path | None = None) -> LabPaths:
-        """Raises Trouble where `name` cannot be a lab's name."""
+        """Raises BadName where `name` cannot be a lab's name."""
         if not NAME_FORM.fullmatch(name):
-            raise Trouble(
+            raise BadName(
                 f"{name!r} cannot be a lab's name.",
                 remedy="Use 1 to 32 small letters, digits and hyphens, no hyphen at either end.",
             )

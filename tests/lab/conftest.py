@@ -1,0 +1,143 @@
+"""The labs of the tests. `lab` is one for the whole session; what a test launches in it, it also removes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iconha_tui.lab import host
+from iconha_tui.lab.lab import Lab
+from iconha_tui.lab.state import CannotRun
+
+Boto = Callable[..., Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses a lab is marked so."""
+    for item in items:
+        if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture(scope="session")
+def lab_host() -> None:
+    """A machine that can run labs; else the tests are skipped, with the package that is missing."""
+    try:
+        host.require()
+    except CannotRun as trouble:
+        pytest.skip(f"lab: {trouble}")
+
+
+@pytest.fixture(scope="session")
+def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running lab, Debian 12; its image is built where it is missing."""
+    one = Lab(f"test-{os.getpid()}", tmp_path_factory.mktemp("state"))
+    try:
+        one.up()
+        yield one
+    finally:
+        one.down()
+
+
+def aws(lab: Lab, service: str, profile: str = "lab") -> Any:
+    """A boto3 client as the operator (`lab`) or as a node (`lab-nodes`) would make it."""
+    import boto3
+    import botocore.config
+    import botocore.session
+
+    core = botocore.session.Session(profile=profile)
+    core.set_config_variable("config_file", str(lab.aws_config_file))
+    config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=15)
+    make: Any = boto3.Session(botocore_session=core).client
+    return make(service, config=config)
+
+
+def launch(lab: Lab, name: str, **options: Any) -> str:
+    """Launch one instance with this Name tag; returns its id at once."""
+    ec2 = aws(lab, "ec2")
+    image = max(
+        ec2.describe_images(
+            Owners=["099720109477"],
+            Filters=[{"Name": "name", "Values": ["ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-*"]}],
+        )["Images"],
+        key=lambda one: one["CreationDate"],
+    )
+    record = lab.record
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}]
+    settings: dict[str, Any] = {
+        "ImageId": image["ImageId"],
+        "MinCount": 1,
+        "MaxCount": 1,
+        "InstanceType": "t3.small",
+        "KeyName": record.key_pair,
+        "SubnetId": record.subnet_id,
+        "TagSpecifications": tags,
+    }
+    return str(ec2.run_instances(**settings | options)["Instances"][0]["InstanceId"])
+
+
+def describe(lab: Lab, instance_id: str) -> dict[str, Any]:
+    ec2 = aws(lab, "ec2")
+    found: dict[str, Any] = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    return found
+
+
+def wait_state(lab: Lab, instance_id: str, state: str, timeout: float = 60) -> dict[str, Any]:
+    """Wait until EC2 says that an instance is in a state. timeout in seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        found = describe(lab, instance_id)
+        if found["State"]["Name"] == state:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{instance_id} is {found['State']['Name']}, not {state}: {found.get('StateReason')}")
+
+
+def terminate(lab: Lab, *instance_ids: str) -> None:
+    aws(lab, "ec2").terminate_instances(InstanceIds=list(instance_ids))
+    for instance_id in instance_ids:
+        wait_state(lab, instance_id, "terminated")
+
+
+def traces(lab: Lab) -> dict[str, list[str]]:
+    """Everything on this machine that belongs to a lab. All lists are empty when it is gone."""
+
+    def lines(*argv: str) -> list[str]:
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    lab_id = lab.paths.lab_id
+    command_lines = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if lab_id in words or ("iconha_tui.lab.daemon" in words and f" {lab.name} " in words):
+            command_lines.append(words)
+    return {
+        "containers": lines("podman", "ps", "--all", "--quiet", "--filter", f"label=iconha.lab={lab_id}"),
+        "networks": [one for one in lines("podman", "network", "ls", "--quiet") if lab_id in one],
+        "processes": command_lines,
+        "files": [str(lab.paths.folder)] if lab.paths.folder.exists() else [],
+    }
+
+
+def traces_of_network(cidr: str) -> dict[str, list[str]]:
+    """What there is of a lab's addresses: routes, packet filter rules, loopback listeners."""
+    prefix = ".".join(cidr.split(".")[:2])
+    loopback = prefix.replace("10.", "127.", 1)
+    found = {}
+    for name, argv, needle in (
+        ("routes", ["ip", "-4", "route"], f"{prefix}."),
+        ("rules", ["iptables-save"], f"{prefix}."),
+        ("listeners", ["ss", "-Hltn"], f"{loopback}."),
+    ):
+        output = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        found[name] = [line for line in output.splitlines() if needle in line]
+    return found
