@@ -39,7 +39,7 @@ def instance_lookups(view: View, node: str) -> list[Lookup]:
         "public_ip": "PublicIpAddress",
         "vpc_id": "VpcId",
         "zone": "Placement.AvailabilityZone",
-        "groups": "sort_by(NetworkInterfaces, &Attachment.DeviceIndex)[0].Groups[].GroupId",
+        "groups": "NetworkInterfaces[?Attachment.DeviceIndex==`0`].Groups[] | [].GroupId",
     }
     return [
         Lookup(f"{node}.{name}", "ec2", "describe_instances", params, f"Reservations[].Instances[] | [0].{query}")
