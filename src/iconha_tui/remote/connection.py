@@ -39,7 +39,7 @@ WEAK_ALGORITHMS = {
 }
 """Never negotiated: SHA-1, MD5, CBC. paramiko 5 still offers the MACs and the ciphers."""
 
-_FULL_RETRIES = (0.5, 1.0, 2.0, 4.0)
+_FULL_RETRIES = (0.3, 0.7, 1.5)
 """Seconds between tries at an sshd that closes the connection before it says anything (MaxStartups)."""
 
 

@@ -36,7 +36,7 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 
 _KILL_TIMEOUT = 15.0
 _FULL = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-_BACKOFF = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+_BACKOFF = (0.2, 0.5, 1.0, 2.0)
 
 
 class SshNode:
