@@ -179,13 +179,13 @@ def test_stop_start_and_reboot_keep_the_disk_and_the_private_address(lab: Lab, p
     assert done.stdout.strip() not in ("", boot)
 
 
-def test_the_distributions_awscli_and_a_pinned_one_run_unmodified(lab: Lab, pair: tuple[str, str]) -> None:
+def test_the_distributions_awscli_runs_unmodified(lab: Lab, pair: tuple[str, str]) -> None:
     keys = lab.aws_config_file.read_text().split("[profile lab-nodes]")[1]
     config = "[default]\n" + "".join(f"{line}\n" for line in keys.splitlines() if line.startswith(("region", "aws_")))
     lab.exec(ONE, ["sh", "-c", "umask 077; mkdir -p /root/.aws; cat > /root/.aws/config"], feed=config)
     done = lab.exec(
         ONE,
-        ["sh", "-ec", "apt-get update; DEBIAN_FRONTEND=noninteractive apt-get install -y awscli python3-venv"],
+        ["sh", "-ec", "apt-get update; DEBIAN_FRONTEND=noninteractive apt-get install -y awscli"],
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     # As Pacemaker would run it: from a service, without a login's environment.
@@ -194,6 +194,15 @@ def test_the_distributions_awscli_and_a_pinned_one_run_unmodified(lab: Lab, pair
     assert done.returncode == 0, done.stderr
     done = lab.exec(ONE, [*unit, "aws", "sts", "get-caller-identity", "--query", "Arn", "--output", "text"])
     assert done.stdout.strip().endswith("user/lab-nodes"), done.stderr
+    # And as an operator would look, by sudo.
+    assert "user/lab-nodes" in ssh(lab, ONE, "sudo aws sts get-caller-identity")
+
+
+def test_an_aws_client_with_a_trust_store_of_its_own_trusts_the_lab(lab: Lab, pair: tuple[str, str]) -> None:
+    bundle = "AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"
+    assert bundle in ssh(lab, ONE, "env").split()
+    assert bundle in ssh(lab, ONE, "sudo env").split()
+    assert bundle in lab.exec(ONE, ["systemd-run", "--quiet", "--pipe", "--wait", "env"]).stdout.split()
 
 
 # A lab's own life: labs of its own.

@@ -109,6 +109,8 @@ def _archive(seed: Seed) -> bytes:
         "etc/hosts": (_hosts(seed), 0o644),
         "etc/machine-id": (secrets.token_hex(16) + "\n", 0o444),
         "etc/sudoers.d/90-cloud-init-users": (_SUDOERS, 0o440),
+        # Debian 13's awscli has a trust store of its own, which AWS_CA_BUNDLE overrides; sudo forgets the variable.
+        "etc/sudoers.d/91-iconha-lab": ("Defaults env_file=/etc/environment\n", 0o440),
         "etc/ssh/sshd_config.d/60-cloudimg-settings.conf": ("PasswordAuthentication no\n", 0o644),
         "root/.ssh/authorized_keys": (_refuse_root(seed.public_key), 0o600),
         "var/lib/cloud/data/instance-id": (seed.instance_id + "\n", 0o644),
@@ -122,6 +124,7 @@ def _archive(seed: Seed) -> bytes:
         ),
         # On a host with v1 cgroups systemd is not told when a login's last process has gone, and waits for the timeout.
         "etc/systemd/system/session-.scope.d/60-iconha-lab.conf": ("[Scope]\nTimeoutStopSec=2s\n", 0o644),
+        "etc/systemd/system/user@.service.d/60-iconha-lab.conf": ("[Service]\nTimeoutStopSec=2s\n", 0o644),
         "usr/local/lib/iconha-lab/prep-rpc": (RPC, 0o755),
         "usr/local/lib/iconha-lab/prep-p2p": (P2P, 0o755),
     }
