@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
     from iconha_tui.errors import Trouble
     from iconha_tui.screens.stage import StageScreen
+    from iconha_tui.screens.status import StatusScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
     from iconha_tui.store import Store
@@ -65,7 +66,7 @@ class IconhaApp(App[None]):
     TITLE = "iconha-tui"
     CSS_PATH = "assets/iconha.tcss"
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
     COMMAND_PALETTE_DISPLAY: ClassVar[str | None] = "^p"
 
     def __init__(
@@ -287,9 +288,28 @@ class IconhaApp(App[None]):
         self.switch_screen(Summary())
 
     def show_status(self, cluster: str | None = None) -> None:
+        """The status of a saved cluster, the last one worked on where none is named; of the open one without a new session."""
+        from iconha_tui.errors import Trouble
         from iconha_tui.screens.status import StatusScreen
 
-        self.push_screen(StatusScreen(cluster))
+        name = cluster or next(iter(self.store.names()), "")
+        if not name:
+            self.notify("No cluster is saved here yet.", severity="warning")
+            return
+        try:
+            session = self.session if self.session is not None and self.session.spec.name == name else None
+            if session is None:
+                session = (self._factory or _session)(self.store, self.store.spec(name), self._confirm_host_key)
+        except Trouble as trouble:
+            self.tell(trouble)
+            return
+        self.push_screen(StatusScreen(session))
+
+    def leave_status(self, screen: StatusScreen) -> None:
+        """Closes the status screen, and its connections where they were its own."""
+        if screen.session is not self.session:
+            screen.session.close()
+        self.pop_screen()
 
     def first_open_stage(self) -> str:
         """The first stage that is not done, the last where all are."""
@@ -394,12 +414,12 @@ class IconhaApp(App[None]):
             self._take(item)
             ended = ended or isinstance(item, Ended)
             changed = changed or not isinstance(item, Output | Waiting)
-        behind = any([screen.draw_output() for screen in self._screens.values() if screen.is_mounted])
+        drawn = [screen.draw_output() for screen in self._screens.values() if screen.is_mounted]
         if changed or time.monotonic() - self._drawn > CLOCKS:
             self._follow()
         if ended and self._leaving:
             self.exit()
-        if not self.busy and not behind and not self._queue:
+        if not self.busy and not any(drawn) and not self._queue:
             self._timer.pause()
 
     def _take(self, item: Event | Trouble | Ended) -> None:
@@ -424,8 +444,9 @@ class IconhaApp(App[None]):
                 self._stage_now = stage
                 self.runs[stage].state = "running"
             self.runs[stage].take(item)
-            if stage in self._screens and (lines := lines_of(item)):
-                self._screens[stage].write_output(item.target, lines)
+            target, lines = lines_of(item)
+            if lines and stage in self._screens:
+                self._screens[stage].write_output(target, lines)
 
     def _follow(self) -> None:
         self._drawn = time.monotonic()
@@ -474,9 +495,12 @@ class IconhaApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what the screen can do now, the stages to go to, then Textual's own."""
+        told: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if active.enabled and binding.description and binding.action != "command_palette":
+            own = type(active.node).__module__.startswith("iconha_tui.") and "." not in binding.action
+            if active.enabled and binding.description and own and binding.action not in told:
+                told.add(binding.action)
                 action = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, f"Key {self.get_key_display(binding)}", action)
         if self.session is not None and len(self.screen_stack) > 1:

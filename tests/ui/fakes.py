@@ -173,7 +173,8 @@ class Ask(Step):
     def probe(self, ctx: Context, target: str) -> Verdict:
         if self.world.cloud_trouble:
             return Blocked("The access key is not valid.", "Enter another one in the settings.")
-        return Done("arn:aws:iam::123456789012:user/operator", {"aws.arn": "arn:aws:iam::123456789012:user/operator"})
+        addresses = {f"{name}.address": f"10.0.0.1{n}" for n, name in enumerate(ctx.spec.names, start=1)}
+        return Done("arn:aws:iam::123456789012:user/operator", addresses)
 
     def plan(self, view: View, target: str) -> list[Action]:
         return []
@@ -207,6 +208,8 @@ def stages(world: World) -> tuple[Stage, ...]:
             steps = (Ask(world, name),)
         elif name == "instances":
             steps = (Allocate(world, name), *steps)
-        summary = f"This is what the stage “{title}” does, in plain words, and why it does it before the stages after it."
+        summary = (
+            f"This is what the stage “{title}” does, in plain words, and why it does it before the stages after it."
+        )
         found.append(Stage(name, title, summary, steps))
     return tuple(found)

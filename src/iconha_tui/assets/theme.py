@@ -21,6 +21,9 @@ DARK = Theme(
         "footer-key-foreground": "#8fd6d8",
         "input-selection-background": "#32b8bb 35%",
         "block-cursor-text-style": "bold",
+        "scrollbar": "#33404f",
+        "scrollbar-hover": "#48596d",
+        "scrollbar-background": "#10141b",
     },
 )
 
@@ -37,5 +40,11 @@ LIGHT = Theme(
     surface="#eceff3",
     panel="#dde3ea",
     dark=False,
-    variables={"footer-key-foreground": "#0b6668", "block-cursor-text-style": "bold"},
+    variables={
+        "footer-key-foreground": "#0b6668",
+        "block-cursor-text-style": "bold",
+        "scrollbar": "#b4bfcc",
+        "scrollbar-hover": "#93a2b4",
+        "scrollbar-background": "#eceff3",
+    },
 )

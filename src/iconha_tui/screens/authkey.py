@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from iconha_tui.widgets.fields import TextField
-from iconha_tui.widgets.form import Form, Outlook
+from iconha_tui.widgets.fields import ChoiceField, Option
+from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.note import Note
+from iconha_tui.widgets.outlook import Outlook
 
 
 def _state(outlook: Outlook) -> str:
@@ -22,14 +23,17 @@ def _state(outlook: Outlook) -> str:
     return "A key is made on the first machine. Nothing has to be chosen, unless both hold different ones."
 
 
-def form() -> Form:
-    return Form(
-        Note(_state),
-        TextField(
-            "authkey.keep",
-            "Keep the key of",
-            example="empty: ask when they differ",
-            hint="One of the two nodes' names. Needed only where they hold two different keys.",
-        ),
-    )
+def _options(outlook: Outlook) -> list[Option]:
+    first, second = outlook.spec.names
+    return [
+        ASK,
+        Option(first, first, f"Where they differ, the key of {first} is carried to {second}."),
+        Option(second, second, f"Where they differ, the key of {second} is carried to {first}."),
+    ]
 
+
+ASK = Option("", "ask me", "Where both machines hold a key and the keys differ, the stage stops and shows both.")
+
+
+def form() -> Form:
+    return Form(Note(_state), ChoiceField("authkey.keep", "Keep the key of", [ASK], offer=_options))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from iconha_tui.widgets.form import Form, Outlook
+from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.note import Note
+from iconha_tui.widgets.outlook import Outlook
 
 
 def _places(outlook: Outlook) -> str:
@@ -25,5 +26,5 @@ def _places(outlook: Outlook) -> str:
 def form() -> Form:
     return Form(
         Note(_places),
-        Note(lambda outlook: "These are chosen in the credentials stage. F3 shows every file and command."),
+        Note(lambda _: "These are chosen in the credentials stage. F3 shows every file and command."),
     )

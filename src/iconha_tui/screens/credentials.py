@@ -8,7 +8,7 @@ from iconha_tui.widgets.form import Form
 
 
 def _keys(values: Values) -> bool:
-    return values["awscli.credentials"] == "keys"
+    return bool(values["awscli.credentials"] == "keys")
 
 
 def _typed_keys(values: Values) -> bool:
@@ -28,7 +28,9 @@ def form() -> Form:
             hint="Empty: environment, the default profile, SSO or a role, in the order of the AWS tools.",
         ),
         TextField("aws.config_file", "Config file", example="~/.aws/config"),
-        SecretField(key_id, "Access key id", hint="Only to type a key here. It stays in memory and is written nowhere."),
+        SecretField(
+            key_id, "Access key id", hint="Only to type a key here. It stays in memory and is written nowhere."
+        ),
         SecretField(secret_key, "Secret access key"),
         SecretField(token, "Session token"),
         Heading("How it reaches the machines"),
@@ -51,7 +53,9 @@ def form() -> Form:
             "awscli.credentials",
             "Their credentials",
             [
-                Option("keys", "keys", "Root on both machines gets an access key, in a file of mode 0600, as in the guide."),
+                Option(
+                    "keys", "keys", "Root on both machines gets an access key, in a file of mode 0600, as in the guide."
+                ),
                 Option("role", "instance role", "The machines have a role already; no key lies on them."),
             ],
         ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Input, Static
@@ -15,7 +16,7 @@ from textual.widgets import Button, DataTable, Input, Static
 class Ask(ModalScreen[bool]):
     """A question with two answers. The keys are in the buttons' names; Escape says no."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
         Binding("n,escape", "answer(False)", "No"),
         Binding("left,right", "app.focus_next", show=False),
@@ -63,7 +64,7 @@ class HostKey(Ask):
 class NameIt(ModalScreen[str]):
     """Asks for a name. check: what is wrong with one, "" when nothing is. The answer is "" when it was left."""
 
-    BINDINGS = [Binding("escape", "leave", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def __init__(self, title: str, text: str, value: str, check: Callable[[str], str]) -> None:
         super().__init__()
@@ -98,7 +99,7 @@ class NameIt(ModalScreen[str]):
 class Choose(ModalScreen[str]):
     """A live list to choose from. Rows come when `fill` is called; the first column of a row is its value."""
 
-    BINDINGS = [Binding("escape", "leave", "Back"), Binding("f6", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), Binding("f6", "leave", show=False)]
 
     def __init__(self, title: str, columns: Sequence[str]) -> None:
         super().__init__()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Markdown, Static
@@ -20,7 +21,7 @@ def page(topic: str) -> str:
 class Help(ModalScreen[None]):
     """A page to read; Escape or F1 closes it."""
 
-    BINDINGS = [Binding("escape,f1,q", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q", "dismiss", "Close")]
 
     def __init__(self, topic: str) -> None:
         super().__init__()

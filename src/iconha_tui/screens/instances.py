@@ -7,11 +7,11 @@ from iconha_tui.widgets.form import Form
 
 
 def _launch(values: Values) -> bool:
-    return values["instances.mode"] == "launch"
+    return bool(values["instances.mode"] == "launch")
 
 
 def _existing(values: Values) -> bool:
-    return values["instances.mode"] == "existing"
+    return bool(values["instances.mode"] == "existing")
 
 
 def form() -> Form:
@@ -20,11 +20,15 @@ def form() -> Form:
             "instances.mode",
             "The machines",
             [
-                Option("launch", "launch two", "Two new instances, tagged with the cluster's name. AWS charges for them."),
+                Option(
+                    "launch", "launch two", "Two new instances, tagged with the cluster's name. AWS charges for them."
+                ),
                 Option("existing", "use two that exist", "F6 in the fields below lists what is there."),
             ],
         ),
-        TextField("nodes.0.name", "Active node's name", example="PRep-01", hint="It holds the Elastic IP at the start."),
+        TextField(
+            "nodes.0.name", "Active node's name", example="PRep-01", hint="It holds the Elastic IP at the start."
+        ),
         TextField(
             "nodes.0.instance_id", "  its instance", example="i-0123456789abcdef0", source="instances", when=_existing
         ),

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Footer, Static
 
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.title import TitleBar
 
 
 class Resume(WizardScreen):
     """Probes every stage up to the first with work to do; changes nothing."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f8,enter,ctrl+n", "go_on", "Go on", key_display="F8"),
         Binding("f5,ctrl+r", "look", "Look again", key_display="F5"),
         Binding("f9", "stop", "Stop", key_display="F9"),
@@ -29,7 +32,7 @@ class Resume(WizardScreen):
         yield TitleBar()
         with VerticalScroll(id="resume"):
             yield Static(id="resume-before", markup=False)
-            yield Static(id="resume-found", markup=False)
+            yield Hanging(id="resume-found")
             yield Static(id="resume-next", markup=False)
         yield Footer()
 
@@ -51,7 +54,7 @@ class Resume(WizardScreen):
     def follow(self) -> None:
         app = self.wizard
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.activity())
-        lines = []
+        rows: list[Row] = []
         for number, stage in enumerate(app.stages, start=1):
             run = app.runs[stage.name]
             look = mark(run.state)
@@ -60,12 +63,9 @@ class Resume(WizardScreen):
                 text = run.current.title
             elif run.state == "done":
                 text = duration(run.seconds)
-            lines.append(
-                Content.assemble(
-                    f" {number} {stage.title:<26}", (f"{look.glyph} {look.word:<9}", look.style), (text, "$foreground-muted")
-                )
-            )
-        self.query_one("#resume-found", Static).update(Content("\n").join(lines))
+            lead = Content.assemble(f"{number} {stage.title:<25}", (f"{look.glyph} {look.word:<9}", look.style))
+            rows.append((lead, Content.styled(text, MUTED)))
+        self.query_one(Hanging).show(rows)
         self.query_one("#resume-next", Static).update(self._next())
         self.refresh_bindings()
 
@@ -79,7 +79,7 @@ class Resume(WizardScreen):
         name = app.first_open_stage()
         stage = next(stage for stage in app.stages if stage.name == name)
         if app.progress.stage(name).state == "done":
-            return "Everything is done. F8 shows the last stage, and F8 again the summary."
+            return "Everything is done. F8 shows the summary, F7 from there the stages."
         failure = app.runs[name].failure
         why = f"{failure.where + ': ' if failure.where else ''}{failure.text} {failure.remedy}\n\n" if failure else ""
         return f"{why}F8 goes on with “{stage.title}”."
@@ -90,7 +90,12 @@ class Resume(WizardScreen):
         return self.wizard.busy if action == "stop" else True
 
     def action_go_on(self) -> None:
-        self.wizard.show_stage(self.wizard.first_open_stage())
+        app = self.wizard
+        name = app.first_open_stage()
+        if app.progress.stage(name).state == "done":
+            app.show_summary()
+        else:
+            app.show_stage(name)
 
     def action_look(self) -> None:
         self.wizard.trouble.clear()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Footer, Static, TabbedContent, TabPane
@@ -20,8 +20,9 @@ from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.dialogs import Choose
 from iconha_tui.widgets.failure import FailureBox
 from iconha_tui.widgets.fields import TextField
-from iconha_tui.widgets.form import Form, Outlook
+from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.outlook import Outlook
 from iconha_tui.widgets.output import OutputPanes
 from iconha_tui.widgets.preview import CommandPreview
 from iconha_tui.widgets.rail import StageRail
@@ -43,7 +44,7 @@ def form_of(stage: str) -> Form:
 class StageScreen(WizardScreen):
     """One stage. F2 its settings, F3 what it will do, F4 how it goes; F5 runs it, F9 stops it, F7 and F8 turn the page."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f5,ctrl+r", "run_stage", "Run", key_display="F5", priority=True),
         Binding("f9", "stop", "Stop", key_display="F9", priority=True),
         Binding("f7", "back", "Back", key_display="F7", priority=True),
@@ -78,6 +79,7 @@ class StageScreen(WizardScreen):
                     yield StepList()
                     yield FailureBox()
                     yield OutputPanes(targets)
+                    yield Static(f"The whole output: {app.transcript}", id="transcript", markup=False)
         yield Footer(show_command_palette=True)
 
     def _targets(self) -> list[str]:
@@ -167,19 +169,23 @@ class StageScreen(WizardScreen):
                 return not self.wizard.busy
             case "stop":
                 return self.wizard.busy
+            case "turn_output":
+                return self.query_one(TabbedContent).active == "progress"
             case "copy_command":
                 failure = self.wizard.runs[self.stage.name].failure
                 return failure is not None and bool(failure.command)
         return True
 
     def action_tab(self, name: str) -> None:
+        self.set_focus(None)  # a widget that loses its tab hands its focus on, and the focus would pull its tab back
         self.query_one(TabbedContent).active = "commands-pane" if name == "commands" else name
+        self.call_after_refresh(self._focus_tab, name)
+
+    def _focus_tab(self, name: str) -> None:
         if name == "settings":
             self._focus_first()
-        elif name == "commands":
-            self.query_one(CommandPreview).focus()
         else:
-            self.query_one(StepList).focus()
+            self.query_one(CommandPreview if name == "commands" else ".target-log.-raised").focus()
 
     def action_run_stage(self) -> None:
         if self.form.problem:
@@ -235,7 +241,9 @@ class StageScreen(WizardScreen):
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.activity())
         self.query_one(StageRail).show(app.progress.stages)
         self.query_one(StepList).show(run)
-        self.query_one(FailureBox).show(app.trouble.get(self.stage.name) or run.failure)
+        failure = app.trouble.get(self.stage.name) or run.failure
+        self.query_one(FailureBox).show(failure)
+        self.query_one("#run").set_class(failure is not None, "-failed")
         self.form.disabled = app.busy
         self._head()
         self.refresh_bindings()
@@ -243,10 +251,11 @@ class StageScreen(WizardScreen):
     def _head(self) -> None:
         run = self.wizard.runs[self.stage.name]
         look = mark(run.state)
-        transcript = f"transcript {self.wizard.transcript}"
         if run.state == "running":
             spent = time.monotonic() - run.began
-            text = f"step {min(run.finished_steps + 1, len(run.steps))} of {len(run.steps)}, {duration(spent)}   F9 stops"
+            text = (
+                f"step {min(run.finished_steps + 1, len(run.steps))} of {len(run.steps)}, {duration(spent)}   F9 stops"
+            )
         elif run.state == "done":
             changed = "" if run.changed else ", nothing had to be changed"
             text = f"in {duration(run.seconds)}{changed}   F8 goes to the next stage"
@@ -258,6 +267,4 @@ class StageScreen(WizardScreen):
             text = f"Not ready: {self.form.problem}"
         else:
             text = "F5 runs this stage; nothing starts before"
-        self.query_one("#run-head", Static).update(
-            Content.assemble((f"{look.glyph} {look.word}  ", look.style), text, ("   " + transcript, "$foreground-muted"))
-        )
+        self.query_one("#run-head", Static).update(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))

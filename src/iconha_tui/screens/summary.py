@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Markdown
 
@@ -11,11 +15,15 @@ from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.title import TitleBar
 
+if TYPE_CHECKING:
+    from iconha_tui.engine.journal import Progress
+    from iconha_tui.engine.step import Stage
+
 
 class Summary(WizardScreen):
     """Reads out the result."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,f4", "status", "Status", key_display="s"),
         Binding("f7", "back", "Back", key_display="F7"),
         Binding("escape", "leave", "Welcome", key_display="Esc"),
@@ -36,38 +44,12 @@ class Summary(WizardScreen):
 
     def _text(self) -> str:
         app = self.wizard
-        try:
-            from iconha_tui.summary import summary_markdown  # type: ignore[import-not-found,unused-ignore]
-        except ModuleNotFoundError:
-            return self._plain()
-        return str(summary_markdown(app.session, app.progress))
+        unfinished = [stage for stage in app.stages if app.progress.stage(stage.name).state != "done"]
+        if unfinished or app.session is None:
+            return _so_far(app.stages, app.progress, app.store.folder(app.spec.name))
+        from iconha_tui.summary import summary_markdown
 
-    def _plain(self) -> str:
-        """The stages and files, until there is more to tell."""
-        app = self.wizard
-        rows = []
-        for stage in app.stages:
-            entry = app.progress.stage(stage.name)
-            look = mark(entry.state)
-            rows.append(f"| {stage.title} | {look.glyph} {look.word} | {duration(entry.seconds)} |")
-        facts = [f"- {name}: `{app.facts[name]}`" for name in sorted(app.facts)]
-        return "\n".join(
-            [
-                f"# {app.spec.name}",
-                "",
-                "| Stage | State | Time |",
-                "|---|---|---|",
-                *rows,
-                "",
-                "## What is known",
-                *(facts or ["- nothing yet"]),
-                "",
-                "## Files",
-                f"- `{app.store.folder(app.spec.name)}`",
-                "",
-                f"`iconha-tui status {app.spec.name}` shows how the cluster is.",
-            ]
-        )
+        return summary_markdown(app.session.ctx, app.store)
 
     def action_status(self) -> None:
         self.wizard.show_status(self.wizard.spec.name)
@@ -77,3 +59,27 @@ class Summary(WizardScreen):
 
     def action_leave(self) -> None:
         self.wizard.leave_cluster()
+
+
+def _so_far(stages: Sequence[Stage], progress: Progress, folder: Path) -> str:
+    """What is done and what is not, while something is not."""
+    rows = []
+    for number, stage in enumerate(stages, start=1):
+        entry = progress.stage(stage.name)
+        look = mark(entry.state)
+        rows.append(
+            f"| {number} | {stage.title} | {look.glyph} {look.word} | {duration(entry.seconds) if entry.seconds else ''} |"
+        )
+    return "\n".join(
+        [
+            "# Not finished yet",
+            "",
+            "| | Stage | State | Time |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "F7 goes back to the stages. What has been done stays, and is found again.",
+            "",
+            f"The files are in `{folder}`.",
+        ]
+    )

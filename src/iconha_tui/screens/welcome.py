@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import DataTable, Footer, Static
 
@@ -28,7 +28,7 @@ EMPTY = "No cluster is saved here yet. Press n to begin one."
 class Welcome(WizardScreen):
     """Saved clusters: resume, begin, look at the status, forget."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,f5", "resume", "Open", key_display="⏎"),
         Binding("n,f8", "new", "New", key_display="n"),
         Binding("s", "status", "Status"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -16,6 +16,9 @@ from textual.reactive import reactive
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
+
+if TYPE_CHECKING:
+    from iconha_tui.widgets.outlook import Outlook
 
 Values = Mapping[str, Any]
 """What is typed in all fields of a form, by path."""
@@ -31,6 +34,8 @@ class Field(Vertical):
         """Its value has changed by the operator's hand."""
 
     secret = ""
+    several = False
+    """Whether its value has parts with names of their own."""
 
     def __init__(self, path: str, label: str, *, hint: str = "", when: Callable[[Values], bool] | None = None) -> None:
         super().__init__(classes="field")
@@ -44,15 +49,14 @@ class Field(Vertical):
         with Horizontal(classes="field-line"):
             yield Static(self.label, classes="field-label", markup=False)
             yield from self.compose_input()
-        yield Static(self.hint, classes="field-hint", markup=False)
+        hint = Static(self.hint, classes="field-hint", markup=False)
+        hint.display = bool(self.hint)
+        yield hint
         yield Static(classes="field-complaint", markup=False)
 
     def compose_input(self) -> ComposeResult:
         """The widget to type into."""
         raise NotImplementedError
-
-    def on_mount(self) -> None:
-        self.query_one(".field-hint").display = bool(self.hint)
 
     @property
     def value(self) -> Any:
@@ -62,6 +66,9 @@ class Field(Vertical):
     def show(self, value: Any) -> None:
         """Shows a value of the spec, without telling that it changed."""
         raise NotImplementedError
+
+    def follow(self, outlook: Outlook) -> None:
+        """The draft has changed, here or in another field."""
 
     def wanted(self, values: Values) -> bool:
         """Whether the other fields leave a use for this one."""
@@ -87,7 +94,7 @@ class Field(Vertical):
 class TextField(Field):
     """A line of text. source: the name of a live list that F6 offers. separated: a list, its items between commas."""
 
-    BINDINGS = [Binding("f6", "choose", "Choose", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "choose", "Choose", priority=True)]
 
     class Choose(Message):
         """The operator wants to choose from the live list."""
@@ -177,7 +184,7 @@ class Option:
 
 
 class ChoiceField(Field):
-    """One of a few, all of them in sight."""
+    """One of a few, all of them in sight. offer: the options, where they hang on the draft."""
 
     def __init__(
         self,
@@ -186,9 +193,11 @@ class ChoiceField(Field):
         options: Sequence[Option],
         *,
         when: Callable[[Values], bool] | None = None,
+        offer: Callable[[Outlook], Sequence[Option]] | None = None,
     ) -> None:
         super().__init__(path, label, hint=options[0].consequence, when=when)
         self.options = options
+        self._offer = offer
 
     def compose_input(self) -> ComposeResult:
         yield Choices(self.options)
@@ -200,6 +209,12 @@ class ChoiceField(Field):
     def show(self, value: Any) -> None:
         self.query_one(Choices).chosen = str(value)
         self._explain()
+
+    def follow(self, outlook: Outlook) -> None:
+        if self._offer is not None:
+            self.options = self._offer(outlook)
+            self.query_one(Choices).offer(self.options)
+            self._explain()
 
     def _explain(self) -> None:
         self.explain(next((option.consequence for option in self.options if option.value == self.value), ""))
@@ -213,7 +228,7 @@ class ChoiceField(Field):
 class Choices(Widget, can_focus=True):
     """The options of a choice in a line: the arrows and the space bar move the mark, a click sets it."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,down,space", "move(1)", show=False),
         Binding("left,up", "move(-1)", show=False),
         Binding("enter", "screen.focus_next", show=False),
@@ -238,6 +253,11 @@ class Choices(Widget, can_focus=True):
             parts.append(Content(label).stylize(style))
         return Content("   ").join(parts)
 
+    def offer(self, options: Sequence[Option]) -> None:
+        """Offers other options; the one that was chosen stays, if it is among them."""
+        self._options = options
+        self.refresh(layout=True)
+
     def action_move(self, by: int) -> None:
         values = [option.value for option in self._options]
         place = values.index(self.chosen) if self.chosen in values else 0
@@ -255,5 +275,3 @@ class Heading(Static):
 
     def __init__(self, text: str, note: str = "") -> None:
         super().__init__(f"{text}\n{note}" if note else text, classes="form-heading", markup=False)
-
-

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -15,18 +14,10 @@ from textual.widgets import Static
 
 from iconha_tui.spec import Spec
 from iconha_tui.widgets.fields import Field
+from iconha_tui.widgets.outlook import Outlook
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What the parts of a form may look at: the draft of the spec, what is known, and which secrets are there."""
-
-    spec: Spec
-    facts: Mapping[str, Any]
-    secrets: frozenset[str] = frozenset()
 
 
 class Part(Widget):
@@ -104,6 +95,8 @@ class Form(Vertical):
         self.problem = self.problem or general
         if draft is not None:
             self._outlook = Outlook(draft, self._outlook.facts, self._outlook.secrets)
+            for field in self.fields:
+                field.follow(self._outlook)
             for part in self.query(Part):
                 part.follow(self._outlook)
         if tell:
@@ -129,14 +122,21 @@ def _draft(base: Spec, fields: Iterable[Field]) -> tuple[Spec | None, dict[str, 
         faults: dict[str, str] = {}
         hidden = []
         for fault in error.errors():
-            field = _owner(fields, fault["loc"])
-            if field is not None and not field.display:
-                hidden.append(field)
+            owner = _owner(fields, fault["loc"])
+            if owner is not None and not owner.display:
+                hidden.append(owner)
             else:
-                faults.setdefault(field.path if field else "", sentence(fault))
+                faults.setdefault(owner.path if owner else "", _placed(owner, fault))
         if hidden and not faults:
             return _draft(base, [field for field in fields if field not in hidden])
         return None, faults
+
+
+def _placed(field: Field | None, fault: ErrorDetails) -> str:
+    """The sentence, led by the place within the field's value where it has several."""
+    inner = [str(part) for part in fault["loc"][len(field.path.split(".")) :] if part != "[key]"] if field else []
+    text = sentence(fault)
+    return f"{inner[0]}: {text}" if field and field.several and inner else text
 
 
 def _owner(fields: Iterable[Field], loc: tuple[int | str, ...]) -> Field | None:

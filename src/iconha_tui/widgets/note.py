@@ -7,7 +7,8 @@ from collections.abc import Callable
 from textual.app import ComposeResult
 from textual.widgets import Static
 
-from iconha_tui.widgets.form import Outlook, Part
+from iconha_tui.widgets.form import Part
+from iconha_tui.widgets.outlook import Outlook
 
 
 class Note(Part):

@@ -1,4 +1,4 @@
-"""The live output of the targets: side by side where there is room, else one at a time under tabs."""
+"""The live output of the targets: the nodes side by side with AWS above where there is room, else one at a time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Log, Tab, Tabs
+
+from iconha_tui.engine.step import AWS
 
 KEPT = 10_000
 """Lines that a pane keeps; the transcript keeps all."""
@@ -20,29 +21,57 @@ PER_DRAW = 2_000
 class TargetLog(Log):
     """What one target says. It follows the end until the operator scrolls up; End takes it back there."""
 
-    BINDINGS = [Binding("g", "scroll_home", show=False), Binding("G", "scroll_end", show=False)]
-
     def __init__(self, target: str) -> None:
         super().__init__(max_lines=KEPT, classes="target-log")
         self.target = target
         self.border_title = target
+        self.following = True
         self._backlog: deque[str] = deque(maxlen=KEPT)
 
     def add(self, lines: Sequence[str]) -> None:
-        """Queues lines; `draw` shows them."""
+        """Queues lines; `draw` shows them. Of a flood, only as many are queued as are kept."""
+        self.add_class("-used")
         self._backlog.extend(lines)
 
     def draw(self) -> None:
         """Shows a portion of what is queued."""
         if self._backlog:
-            portion = [self._backlog.popleft() or " " for _ in range(min(PER_DRAW, len(self._backlog)))]
-            self.write_lines(portion)
-        following = self.is_vertical_scroll_end
-        self.border_subtitle = "" if following else "scrolled up: End follows again"
+            self.write_lines([self._backlog.popleft() or " " for _ in range(min(PER_DRAW, len(self._backlog)))])
+            self._stay()
+
+    def empty(self) -> None:
+        """Forgets what was said before."""
+        self._backlog.clear()
+        self.clear()
+        self.following = True
 
     @property
     def behind(self) -> bool:
         return bool(self._backlog)
+
+    def _stay(self) -> None:
+        if self.following:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
+
+    def on_resize(self) -> None:
+        self._stay()
+
+    def _moved(self) -> None:
+        """The operator has scrolled: at the end it follows again."""
+        self.following = self.scroll_target_y >= self.max_scroll_y
+        self.border_subtitle = "" if self.following else "scrolled up: End follows again"
+
+    def on_key(self) -> None:
+        self.call_after_refresh(self._moved)
+
+    def on_mouse_scroll_up(self) -> None:
+        self.call_after_refresh(self._moved)
+
+    def on_mouse_scroll_down(self) -> None:
+        self.call_after_refresh(self._moved)
+
+    def on_scroll_to(self) -> None:
+        self.call_after_refresh(self._moved)
 
 
 class OutputPanes(Vertical):
@@ -54,11 +83,15 @@ class OutputPanes(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Tabs(*(Tab(target, id=f"tab-{index}") for index, target in enumerate(self._targets)), id="output-tabs")
-        with Horizontal(id="output-logs"):
+        if AWS in self._targets:
+            yield TargetLog(AWS)
+        with Horizontal(id="output-nodes"):
             for target in self._targets:
-                yield TargetLog(target)
+                if target != AWS:
+                    yield TargetLog(target)
 
     def on_mount(self) -> None:
+        self.clear()
         self._raise(self._targets[0])
 
     def write(self, target: str, lines: Sequence[str]) -> None:
@@ -75,7 +108,8 @@ class OutputPanes(Vertical):
 
     def clear(self) -> None:
         for log in self.query(TargetLog):
-            log.clear()
+            log.empty()
+            log.set_class(log.target != AWS or len(self._targets) == 1, "-used")
 
     @on(Tabs.TabActivated)
     def _tab(self, event: Tabs.TabActivated) -> None:
@@ -86,6 +120,8 @@ class OutputPanes(Vertical):
     def _raise(self, target: str) -> None:
         for log in self.query(TargetLog):
             log.set_class(log.target == target, "-raised")
+        self.set_class(target == AWS, "-aws")
+        self.query_one("#output-nodes").set_class(self._targets == [AWS], "-none")
 
     def turn(self) -> None:
         """Raises the next target's pane."""

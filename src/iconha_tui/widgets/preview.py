@@ -9,7 +9,6 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, masked, waits_for
 from iconha_tui.engine.plan import Planned, plan_of
@@ -17,8 +16,11 @@ from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
 from iconha_tui.widgets.glyphs import COMMAND
+from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 
-INDENT = "     "
+INTRO = "A step looks first, and does nothing where its work is done. Where it is not, this is all that it does:"
+CODE = "$text-accent"
+INDENT = " " * 10
 
 
 class CommandPreview(VerticalScroll):
@@ -29,42 +31,43 @@ class CommandPreview(VerticalScroll):
         self._stage = stage
 
     def compose(self) -> ComposeResult:
-        yield Static(id="commands", markup=False)
+        yield Hanging(id="commands")
 
     def show(self, spec: Spec, facts: Mapping[str, Any]) -> None:
         """Draws the plan under this spec and these facts."""
         try:
-            planned = list(plan_of([self._stage], View(spec, facts)))
-        except Trouble as trouble:
-            self.query_one("#commands", Static).update(f"It cannot be planned yet. {trouble}")
-            return
-        self.query_one("#commands", Static).update(Content("\n").join(_stage_lines(self._stage, planned)))
+            rows: list[Row] = list(_rows(self._stage, list(plan_of([self._stage], View(spec, facts)))))
+        except (Trouble, ValueError) as error:
+            rows = [("", f"It cannot be planned yet. {error}")]
+        self.query_one(Hanging).show(rows)
 
 
-def _stage_lines(stage: Stage, planned: Sequence[Planned]) -> Iterator[Content]:
-    yield Content.styled(
-        "A step looks first and does nothing where its work is done. Where it is not, this is all that it does:",
-        "$foreground-muted",
-    )
+def _lead(word: str) -> Content:
+    return Content.styled(f"   {word:<7}", MUTED)
+
+
+def _rows(stage: Stage, planned: Sequence[Planned]) -> Iterator[Row]:
+    yield "", Content.styled(INTRO, MUTED)
     unread: list[str] = []
     for number, step in enumerate(stage.steps, start=1):
         mine = [plan for plan in planned if plan.step is step]
-        yield Content("")
-        yield Content.assemble((f" {number}. {step.title}", "bold"))
+        yield "", ""
+        yield Content.styled(f"{number}. ", "bold"), Content.styled(step.title, "bold")
         if step.guide:
-            yield Content.assemble((f"{INDENT}guide  ", "$foreground-muted"), step.guide)
+            yield _lead("guide"), step.guide
         for targets, actions in _alike(mine):
             for action in actions:
-                yield from action_lines(action, " and ".join(targets))
+                yield from action_rows(action, " and ".join(targets))
                 unread += [fact for fact in waits_for(action) if fact not in unread]
         if not any(plan.actions for plan in mine):
-            yield Content.assemble((f"{INDENT}here   ", "$foreground-muted"), "only looks and checks")
+            yield _lead("here"), "only looks and checks"
         if step.departs:
-            yield Content.assemble((f"{INDENT}why    ", "$foreground-muted"), step.departs)
+            yield _lead("why"), step.departs
     if unread:
-        yield Content("")
-        yield Content.styled(
-            " Names in ⟪ ⟫ are not known yet; earlier stages read them: " + ", ".join(unread) + ".", "$foreground-muted"
+        yield "", ""
+        yield (
+            "",
+            Content.styled(f"What stands in ⟪ ⟫ is not known yet; earlier steps read it: {', '.join(unread)}.", MUTED),
         )
 
 
@@ -87,34 +90,60 @@ def _told(action: Action) -> tuple[object, ...]:
     return type(action), action.shown(), action.why, content
 
 
-def action_lines(action: Action, targets: str) -> Iterator[Content]:
-    """An action as an operator reads it: where, what, why."""
-    yield Content.assemble((f"{INDENT}here   ", "$foreground-muted"), (targets, "bold"), f"  {action.why}")
+def action_rows(action: Action, targets: str) -> Iterator[Row]:
+    """An action as an operator reads it: where, why, what."""
+    yield _lead("here"), Content.assemble((targets, "bold"), f"  {action.why}" if action.why else "")
     match action:
         case Run():
-            prompt = "sudo " if action.root else ""
-            first, *rest = action.shown().splitlines() or [""]
-            script = action.argv[:2] in (("sh", "-c"), ("bash", "-c"))
-            yield _code(f"{COMMAND} {f'{prompt}sh -c: ' if script and prompt else prompt}{first}")
-            yield from (_code(f"  {line}") for line in rest)
-            if action.stdin is not None:
-                yield from (_code(f"  < {line}") for line in masked(action.stdin).splitlines())
+            yield from _run(action)
         case Upload():
-            yield _code(action.shown())
-            yield from (_code(f"  | {line}") for line in masked(action.content).splitlines())
+            yield INDENT, Content.styled(action.shown(), CODE)
+            yield from _quoted("| ", masked(action.content))
             if action.check:
-                yield Content.styled(
-                    f"{INDENT}       judged by `{' '.join(action.check)}` before it replaces the old one", "$foreground-muted"
+                yield (
+                    INDENT,
+                    Content.styled(f"judged by `{' '.join(action.check)}` before it replaces the old one", MUTED),
                 )
             if action.backup:
-                yield Content.styled(f"{INDENT}       the old file is kept beside it", "$foreground-muted")
+                yield INDENT, Content.styled("the old file is kept beside it", MUTED)
         case Copy():
-            yield _code(action.shown())
+            yield INDENT, Content.styled(action.shown(), CODE)
         case Call():
-            yield _code(f"{COMMAND} aws {action.service} {action.operation}")
-            for key, value in action.params.items():
-                yield _code(f"  {key} = {value if isinstance(value, str) else json.dumps(value, default=str)}")
+            yield INDENT, Content.styled(f"{COMMAND} aws {action.service} {action.operation}", CODE)
+            for line in _laid_out(action.params, ""):
+                yield (
+                    _code_lead("  " + line[: len(line) - len(line.lstrip(" -"))]),
+                    Content.styled(line.lstrip(" -"), CODE),
+                )
 
 
-def _code(line: str) -> Content:
-    return Content.styled(f"{INDENT}  {line}", "$text-accent")
+def _run(action: Run) -> Iterator[Row]:
+    first, *rest = action.shown().splitlines() or [""]
+    script = action.argv[:2] in (("sh", "-c"), ("bash", "-c"))
+    prompt = ("sudo " if action.root else "") + ("sh -c: " if script else "")
+    yield _code_lead(f"{COMMAND} "), Content.styled(f"{prompt}{first}", CODE)
+    yield from _quoted("  ", "\n".join(rest))
+    if action.stdin is not None:
+        yield from _quoted("  < ", masked(action.stdin))
+
+
+def _quoted(lead: str, text: str) -> Iterator[Row]:
+    for line in text.splitlines():
+        yield _code_lead(lead), Content.styled(line or " ", CODE)
+
+
+def _code_lead(lead: str) -> Content:
+    return Content.styled(INDENT + lead, CODE)
+
+
+def _laid_out(value: Any, indent: str) -> Iterator[str]:
+    """Nested parameters a line each, indented; short ones stay together."""
+    items = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
+    for key, item in items:
+        head = f"{indent}- " if key is None else f"{indent}{key} = "
+        flat = item if isinstance(item, str) else json.dumps(item, default=str, ensure_ascii=False)
+        if isinstance(item, Mapping | list | tuple) and len(flat) > 60:
+            yield head.rstrip(" =") if key is not None else head.rstrip()
+            yield from _laid_out(item, indent + "  ")
+        else:
+            yield head + flat

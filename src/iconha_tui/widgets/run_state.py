@@ -121,8 +121,14 @@ class StageRun:
         return next((step for step in self.steps if step.state == "running"), None)
 
 
-def lines_of(event: Event) -> list[str]:
-    """What an event writes into its target's output pane."""
+def lines_of(event: Event) -> tuple[str, list[str]]:
+    """The target of an event and what it writes into that target's output pane."""
+    if isinstance(event, Output | ActionStarted | ActionFinished | Probed):
+        return event.target, _lines(event)
+    return "", []
+
+
+def _lines(event: Output | ActionStarted | ActionFinished | Probed) -> list[str]:
     match event:
         case Output():
             return event.lines
@@ -135,5 +141,3 @@ def lines_of(event: Event) -> list[str]:
         case Probed():
             phase = "looked" if event.phase == "probe" else "checked"
             return [f"  {phase}: {event.verdict}: {event.text}"]
-        case _:
-            return []
