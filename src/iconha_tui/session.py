@@ -173,6 +173,12 @@ class Session:
         )
 
 
+def warm_up() -> None:
+    """Imports what the first call and the first connection need (most of a second), while nobody waits for it."""
+    import iconha_tui.cloud.client
+    import iconha_tui.remote.pool  # noqa: F401
+
+
 class _LazyCloud:
     """The operator's client, made when first called: boto3 takes half a second to import."""
 

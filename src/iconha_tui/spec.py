@@ -141,6 +141,8 @@ class Instances(Part):
     """Who may reach tcp 22."""
     allocation_id: AllocationId = ""
     """An Elastic IP that is there already; empty: one is allocated and tagged."""
+    instance_profile: ProfileName = ""
+    """The IAM instance profile that launched machines get, for awscli.credentials = "role"; empty: none."""
     volume_gib: Annotated[int, Field(ge=8, le=16384)] = 100
 
 

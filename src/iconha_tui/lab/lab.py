@@ -180,6 +180,7 @@ class Lab:
         record = self.record
         nodes = "\n\n".join(f'[[nodes]]\nname = "{node}"' for node in NODES)
         profile = '\nprofile = "lab-nodes"' if credentials == "keys" else ""
+        role = '\ninstance_profile = "lab-nodes"' if credentials == "role" else ""
         return f"""\
 version = 1
 name = "{name or self.name}"
@@ -199,7 +200,7 @@ mode = "launch"
 instance_type = "t3.small"
 key_pair = "{record.key_pair}"
 subnet_ids = ["{record.subnet_id}"]
-ssh_cidr = "127.0.0.0/8"
+ssh_cidr = "127.0.0.0/8"{role}
 
 {nodes}
 

@@ -292,6 +292,8 @@ class Machine(Step):
             ],
             "TagSpecifications": tags.of_cluster(view, "instance", node, node),
         }
+        if wanted.instance_profile:
+            params["IamInstanceProfile"] = {"Name": wanted.instance_profile}
         if wanted.key_pair:
             params["KeyName"] = wanted.key_pair
         return params
