@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iconha_tui.cluster import shells
 from iconha_tui.cluster.primitive import Operation, Primitive, differences
-from iconha_tui.engine.actions import Action, Run, Upload
+from iconha_tui.engine.actions import Action, Run, Upload, unknown_facts
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
@@ -28,6 +29,15 @@ def wanted_primitive(view: View) -> Primitive:
         for name, each in (("start", wanted.start), ("monitor", wanted.monitor), ("stop", wanted.stop))
     )
     return Primitive(wanted.id, "ocf:heartbeat:awseip", params, operations, dict(wanted.meta))
+
+
+def creation(view: View) -> tuple[str, ...]:
+    """The command that creates the primitive. The cluster shells' check takes no markers: a plain word stands in for them."""
+    wanted = wanted_primitive(view)
+    unread = {name: value for name, value in wanted.params.items() if unknown_facts(value)}
+    checked = replace(wanted, params=dict(wanted.params) | dict.fromkeys(unread, "unread"))
+    markers = {f"{name}=unread": f"{name}={value}" for name, value in unread.items()}
+    return tuple(markers.get(word, word) for word in shells.create(view.spec.packages.shell, checked))
 
 
 class Configured(OnFirst):
@@ -69,7 +79,7 @@ class Configured(OnFirst):
         wanted = wanted_primitive(view)
         actual = view.facts.get("primitive")
         if actual is None:
-            return [Run(target, tuple(shells.create(shell, wanted)), "awseip moves the address", timeout=180)]
+            return [Run(target, creation(view), "awseip moves the address", timeout=180)]
         change = shells.update(shell, wanted, actual)
         actions: list[Action] = []
         if change.file and change.content:
