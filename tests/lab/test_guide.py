@@ -1,0 +1,199 @@
+"""The whole guide on real nodes, without a screen: build, look, run again, lose a node."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
+from iconha_tui.lab.lab import Lab
+
+FIRST, SECOND = "PRep-01", "PRep-02"
+
+
+@dataclass
+class Pair:
+    """A cluster that `iconha-tui run` has built on a lab of its own."""
+
+    lab: Lab
+    shell: str
+    state: Path
+    spec: Path
+    first_run: list[dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        return str(tomllib.loads(self.spec.read_text())["name"])
+
+    def program(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`iconha-tui ARGS`, as an operator runs it."""
+        argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state), *args]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=900, check=False)
+        assert not check or done.returncode == 0, f"{' '.join(args)}: {done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        return done
+
+    def run(self) -> list[dict[str, Any]]:
+        """`iconha-tui run --json`; its events."""
+        done = self.program("run", str(self.spec), "--yes", "--json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def crm_mon(self, node: str) -> ClusterStatus:
+        return parse_crm_mon(self.lab.exec(node, ["crm_mon", "-X"]).stdout)
+
+    def elastic_ip(self) -> str:
+        return str(json.loads(self.program("status", self.name, "--json", check=False).stdout)["elastic_ip"])
+
+
+def build(state: Path, suite: str, shell: str, credentials: str = "keys") -> Iterator[Pair]:
+    lab = Lab(f"guide-{suite}-{shell}-{os.getpid()}", state)
+    try:
+        lab.up(suite=suite)
+        spec = state / "spec.toml"
+        spec.write_text(lab.spec(shell=shell, name="guide", credentials=credentials))
+        pair = Pair(lab, shell, state, spec, [])
+        pair.first_run = pair.run()
+        yield pair
+    finally:
+        lab.down()
+        shutil.rmtree(state / "clusters", ignore_errors=True)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[("bookworm", "crm", "keys"), ("bookworm", "pcs", "role"), ("trixie", "crm", "keys")],
+    ids=lambda param: "-".join(param),
+)
+def pair(request: pytest.FixtureRequest, lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    suite, shell, credentials = request.param
+    yield from build(tmp_path_factory.mktemp(f"{suite}-{shell}"), suite, shell, credentials)
+
+
+def test_both_nodes_are_online_and_the_address_is_on_the_first(pair: Pair) -> None:
+    for node in (FIRST, SECOND):
+        status = pair.crm_mon(node)
+        assert [(each.name, each.online) for each in status.nodes] == [(FIRST, True), (SECOND, True)]
+        assert status.with_quorum
+        resource = status.resource("elastic-ip")
+        assert resource is not None
+        assert (resource.agent, resource.started_on) == ("ocf:heartbeat:awseip", FIRST)
+
+
+def test_the_run_says_that_every_stage_is_done(pair: Pair) -> None:
+    ended = {each["stage"]: each["outcome"] for each in pair.first_run if each["event"] == "StageFinished"}
+    assert list(ended) == [
+        "credentials", "instances", "packages", "authkey", "corosync", "pacemaker", "awscli", "elastic_ip",
+    ]  # fmt: skip
+    assert set(ended.values()) == {"done"}
+
+
+def test_both_nodes_hold_the_same_key_for_root_alone(pair: Pair) -> None:
+    seen = {
+        pair.lab.exec(
+            node, ["sh", "-c", "sha256sum < /etc/corosync/authkey; stat -c '%U:%G %a %s' /etc/corosync/authkey"]
+        ).stdout
+        for node in (FIRST, SECOND)
+    }
+    assert len(seen) == 1
+    assert "root:root 400 256" in seen.pop()
+
+
+def test_no_secret_of_the_nodes_is_in_our_files_or_in_the_wrong_ones_of_theirs(pair: Pair) -> None:
+    config = pair.lab.aws_config_file.read_text()
+    secrets = [line.partition("=")[2].strip() for line in config.splitlines() if "secret_access_key" in line]
+    assert len(secrets) == 2
+    for file in (pair.state / "clusters").rglob("*"):
+        if file.is_file():
+            assert not any(secret in file.read_text(errors="replace") for secret in secrets), file
+            assert file.stat().st_mode & 0o077 == 0, file
+    for node in (FIRST, SECOND):
+        found = pair.lab.exec(
+            node,
+            [
+                "sh",
+                "-c",
+                f"grep -rlF '{secrets[1]}' /root /etc /var/lib /var/log /tmp /run/iconha* 2>/dev/null || true",
+            ],
+        ).stdout.split()
+        assert [path for path in found if path != "/root/.aws/credentials"] == []
+
+
+def test_the_status_is_healthy_and_ec2_and_the_cluster_agree(pair: Pair) -> None:
+    done = pair.program("status", pair.name, "--json")
+    status = json.loads(done.stdout)
+    assert (status["verdict"], status["agree"]) == ("healthy", True)
+    assert status["holder_by_ec2"] == status["holder_by_cluster"] == FIRST
+    assert all(node["ports"] == {"7100": True, "9000": True} for node in status["nodes"])
+
+
+def test_a_second_run_changes_nothing_and_says_so(pair: Pair) -> None:
+    before = pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "configuration"]).stdout
+    events = pair.run()
+    assert [each for each in events if each["event"] == "ActionStarted"] == []
+    assert (events[-1]["outcome"], events[-1]["changed"]) == ("done", False)
+    assert "Nothing to do" in pair.program("run", str(pair.spec), "--yes").stdout
+    assert pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "configuration"]).stdout == before
+
+
+def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
+    began = pair.lab.exec(FIRST, ["sh", "-c", "grep -c 'elastic-ip.*start' /var/log/pacemaker/pacemaker.log"]).stdout
+    pair.spec.write_text(pair.spec.read_text() + '\n[elastic_ip.monitor]\ninterval = "20s"\n')
+    acted = {each["step"] for each in pair.run() if each["event"] == "ActionStarted"}
+    assert "elastic_ip.primitive" in acted
+    assert acted <= {"elastic_ip.primitive", "elastic_ip.started"}
+    cib = pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "resources"]).stdout
+    assert 'interval="20s"' in cib
+    assert 'interval="10s"' not in cib
+    assert (
+        began
+        == pair.lab.exec(FIRST, ["sh", "-c", "grep -c 'elastic-ip.*start' /var/log/pacemaker/pacemaker.log"]).stdout
+    )
+
+
+def test_when_the_active_node_dies_clients_of_the_address_reach_the_other(pair: Pair) -> None:
+    address = pair.elastic_ip()
+    assert ask(address) == host_name(pair, FIRST)
+    pair.lab.kill_node(FIRST)
+    standby = host_name(pair, SECOND)
+    deadline = time.monotonic() + 120
+    while (answer := ask(address)) != standby:
+        assert time.monotonic() < deadline, f"after two minutes the address still leads to {answer}"
+        time.sleep(0.5)
+    status = json.loads(pair.program("status", pair.name, "--json", check=False).stdout)
+    assert (status["verdict"], status["holder_by_ec2"]) == ("degraded", SECOND)
+
+
+def test_a_run_after_the_takeover_mends_the_node_and_leaves_the_address(pair: Pair) -> None:
+    events = pair.run()
+    assert events[-1]["outcome"] == "done"
+    called = [each["shown"] for each in events if each["event"] == "ActionStarted" and each["shown"].startswith("ec2:")]
+    assert [call.split()[0] for call in called] == ["ec2:start_instances"]
+    status = pair.crm_mon(SECOND)
+    assert all(node.online for node in status.nodes)
+    resource = status.resource("elastic-ip")
+    assert resource is not None
+    assert resource.started_on == SECOND
+
+
+def ask(address: str) -> str:
+    """The host name of the machine that answers at the address's port 9000; "" where none does."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:9000/", timeout=2) as answer:
+            return str(json.load(answer)["result"]["hostname"])
+    except OSError:
+        return ""
+
+
+def host_name(pair: Pair, node: str) -> str:
+    return pair.lab.exec(node, ["hostname"]).stdout.strip()
