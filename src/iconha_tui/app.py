@@ -64,7 +64,7 @@ class IconhaApp(App[None]):
     """
 
     TITLE = "iconha-tui"
-    CSS_PATH = "assets/iconha.tcss"
+    CSS_PATH = Path(__file__).with_name("assets") / "iconha.tcss"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
     COMMAND_PALETTE_DISPLAY: ClassVar[str | None] = "^p"
@@ -81,6 +81,9 @@ class IconhaApp(App[None]):
         warm_up: bool = True,
     ) -> None:
         super().__init__()
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.set_reactive(App.theme, DARK.name)  # before the first paint, so that nothing is painted twice
         self.store = store
         self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
         self._factory = session_factory
@@ -102,12 +105,11 @@ class IconhaApp(App[None]):
 
     # Life
 
+    def get_default_screen(self) -> Screen[Any]:
+        return Welcome()
+
     def on_mount(self) -> None:
-        for theme in (DARK, LIGHT):
-            self.register_theme(theme)
-        self.theme = DARK.name
         self._timer = self.set_interval(DRAIN, self._drain, pause=True)
-        self.push_screen(Welcome())
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:
@@ -238,7 +240,7 @@ class IconhaApp(App[None]):
             self.notify("A stage is running. F9 stops it.", severity="warning")
             return
         self.save()
-        while len(self.screen_stack) > 2:
+        while len(self.screen_stack) > 1:
             self.pop_screen()
 
     def save(self) -> None:
@@ -265,7 +267,7 @@ class IconhaApp(App[None]):
             self.install_screen(self._screens[name], name)
         if self.screen is self._screens[name]:
             return
-        if len(self.screen_stack) > 2:
+        if len(self.screen_stack) > 1:
             self.switch_screen(name)
         else:
             self.push_screen(name)

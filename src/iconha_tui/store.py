@@ -7,13 +7,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
-from iconha_tui import spec as specs
-from iconha_tui.engine import journal
 from iconha_tui.errors import Trouble
+
+if TYPE_CHECKING:
+    # Imported where they are first used: the wizard paints its first screen without pydantic, tomlkit and filelock.
+    from iconha_tui import spec as specs
+    from iconha_tui.engine import journal
 
 APP = "iconha-tui"
 
@@ -65,13 +68,19 @@ class Store:
 
     def spec(self, name: str) -> specs.Spec:
         """The saved spec. Raises SpecTrouble."""
+        from iconha_tui import spec as specs
+
         return specs.load(self.folder(name) / "spec.toml")
 
     def save(self, spec: specs.Spec) -> None:
+        from iconha_tui import spec as specs
+
         specs.save(spec, self.make(spec.name) / "spec.toml")
 
     def progress(self, name: str) -> journal.Progress:
         """Where the runs of a cluster have got to."""
+        from iconha_tui.engine import journal
+
         return journal.fold(journal.read(self.folder(name) / "journal.jsonl"))
 
     def delete(self, name: str) -> None:
@@ -82,6 +91,8 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Holds the cluster for one run. The kernel releases it when the holder dies. Raises Locked."""
+        from filelock import FileLock, Timeout
+
         path = self.make(name) / "lock"
         lock = FileLock(path, timeout=0, mode=0o600)
         try:

@@ -36,6 +36,7 @@ class Welcome(WizardScreen):
         Binding("q", "app.quit", "Quit", show=False),
     ]
     topic = "welcome"
+    _painted = False
 
     def compose(self) -> ComposeResult:
         yield TitleBar("", "Corosync, Pacemaker and an Elastic IP for a P-Rep pair")
@@ -48,13 +49,15 @@ class Welcome(WizardScreen):
     def on_mount(self) -> None:
         table = self.query_one(DataTable)
         table.add_columns("Cluster", "Stage", "State", "Last worked on")
-        self._fill()
+        table.display = False
+        self.call_after_refresh(self._fill)  # reading journals waits until the first paint
 
     def on_screen_resume(self) -> None:
-        if self.query(DataTable) and self.query_one(DataTable).columns:
+        if self._painted:
             self._fill()
 
     def _fill(self) -> None:
+        self._painted = True
         table = self.query_one("#saved", DataTable)
         table.clear()
         for name in self.wizard.store.names():
