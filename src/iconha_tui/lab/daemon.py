@@ -6,6 +6,7 @@ python -m iconha_tui.lab.daemon serve|clean NAME --state-dir DIR --owner UID:GID
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import json
 import logging
@@ -35,6 +36,9 @@ FORWARDED = {2222: 22, 7100: 7100, 9000: 9000}
 
 def serve(paths: LabPaths, owner: tuple[int, int], suite: str, image: str) -> int:
     """Bring the lab up, run until told to stop, and leave nothing behind."""
+    with contextlib.suppress(PermissionError):
+        os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with hold(paths.lock, owner) as held:
         if not held:
             log.error("The lab %s is already running.", paths.name)

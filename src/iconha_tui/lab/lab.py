@@ -101,7 +101,10 @@ class Lab:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                # sudo knows an operator who gave the password by the terminal: it stays in this session, and the
+                # daemon behind it makes one of its own. The group keeps Ctrl+C away from both.
+                start_new_session=os.geteuid() == 0,
+                process_group=None if os.geteuid() == 0 else 0,
                 cwd="/",
             )
         deadline = time.monotonic() + UP_SECONDS
@@ -173,6 +176,8 @@ class Lab:
             raise Trouble(f"{node} has no public address: it is {instance['state']}.", remedy="Start it first.")
         argv = ["ssh", "-p", str(SSH_PORT), "-i", str(self.key_file), "-o", "IdentitiesOnly=yes"]
         argv += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        # An address that moves away takes its open connections with it, without a word: so end them.
+        argv += ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         return [*argv, f"ubuntu@{instance['public_ip']}", *command]
 
     def spec(self, *, shell: str = "crm", name: str | None = None, credentials: str = "keys") -> str:
