@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import tempfile
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,11 +19,11 @@ FORMAT = 1
 """The version of the file's form. A file of a newer one is refused, never guessed at."""
 
 
-def _matching(pattern: str, sentence: str) -> AfterValidator:
-    form = re.compile(pattern)
+def _matching(pattern: str, sentence: str, *, reserved: frozenset[str] = frozenset()) -> AfterValidator:
+    form = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
-        if not form.fullmatch(value):
+        if not form.fullmatch(value) or value.lower() in reserved:
             raise ValueError(sentence)
         return value
 
@@ -30,13 +31,17 @@ def _matching(pattern: str, sentence: str) -> AfterValidator:
 
 
 def _clean_path(value: str) -> str:
-    if any(ord(c) < 32 for c in value):
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in value):
         raise ValueError("A path holds no control characters.")
+    if len(value) > 4096:
+        raise ValueError("A path has 4096 characters at most.")
     return value
 
 
 def _cidr(value: str) -> str:
     try:
+        if "%" in value:  # the zone of a link-local address: any text may follow it
+            raise ValueError
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         raise ValueError("Write a network as 203.0.113.0/24, or one address as 203.0.113.7/32.") from None
@@ -58,7 +63,8 @@ NodeName = Annotated[
     str,
     _matching(
         r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?",
-        "A host name: letters, digits and hyphens, 63 at most, no hyphen at either end.",
+        "A host name: letters, digits and hyphens, 63 at most, no hyphen at either end, not localhost.",
+        reserved=frozenset({"localhost"}),
     ),
 ]
 Region = Annotated[str, _matching(r"[a-z]{2}(-[a-z]+)+-\d{1,2}", "A region looks like ap-northeast-2 or us-east-1.")]
@@ -78,7 +84,13 @@ KeyPair = Annotated[
 UserName = Annotated[str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "A user name: small letters, digits, _ and -.")]
 ResourceId = Annotated[
     str,
-    _matching(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", "A resource id: letters, digits, _ and -, beginning with a letter."),
+    _matching(
+        r"[A-Za-z_][A-Za-z0-9_-]{0,63}",
+        "A resource id: letters, digits, _ and -, beginning with a letter, and no word of crm's own language.",
+        reserved=frozenset(
+            "params meta op operations utilization op_params op_meta rule attributes master clone".split()
+        ),
+    ),
 ]
 Time = Annotated[str, _matching(r"\d{1,6}(ms|s|m|min|h)?", "A time looks like 60s or 2m.")]
 PropertyName = Annotated[
