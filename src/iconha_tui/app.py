@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
     from iconha_tui.errors import Trouble
     from iconha_tui.screens.stage import StageScreen
-    from iconha_tui.screens.status import StatusScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
     from iconha_tui.store import Store
@@ -290,28 +289,26 @@ class IconhaApp(App[None]):
         self.switch_screen(Summary())
 
     def show_status(self, cluster: str | None = None) -> None:
-        """The status of a saved cluster, the last one worked on where none is named; of the open one without a new session."""
+        """The status of a saved cluster, the last one worked on where none is named.
+
+        It has a session of its own that accepts no new host key, and knows the secrets of the cluster that is open.
+        """
         from iconha_tui.errors import Trouble
         from iconha_tui.screens.status import StatusScreen
+        from iconha_tui.status import reject_host_key
 
         name = cluster or next(iter(self.store.names()), "")
         if not name:
             self.notify("No cluster is saved here yet.", severity="warning")
             return
         try:
-            session = self.session if self.session is not None and self.session.spec.name == name else None
-            if session is None:
-                session = (self._factory or _session)(self.store, self.store.spec(name), self._confirm_host_key)
+            session = (self._factory or _session)(self.store, self.store.spec(name), reject_host_key)
         except Trouble as trouble:
             self.tell(trouble)
             return
+        if self.session is not None and self.session.spec.name == name:
+            session.ctx.vault = self.session.ctx.vault
         self.push_screen(StatusScreen(session))
-
-    def leave_status(self, screen: StatusScreen) -> None:
-        """Closes the status screen, and its connections where they were its own."""
-        if screen.session is not self.session:
-            screen.session.close()
-        self.pop_screen()
 
     def first_open_stage(self) -> str:
         """The first stage that is not done, the last where all are."""

@@ -103,16 +103,14 @@ class StatusScreen(WizardScreen):
         self.query_one(TitleBar).show(f"status of {self.session.spec.name}", age)
 
     def action_leave(self) -> None:
-        self.wizard.leave_status(self)
+        self.app.pop_screen()
+
+    def on_unmount(self) -> None:
+        self.session.close()
 
 
 def _gather(session: Session) -> Mapping[str, Any]:
     """What `iconha_tui.status` sees."""
-    from importlib import import_module
+    from iconha_tui.status import gather
 
-    try:
-        module = import_module("iconha_tui.status")
-    except ModuleNotFoundError:
-        return {"problems": ["The status cannot be read yet in this version."]}
-    found: Mapping[str, Any] = module.gather(session).to_dict()
-    return found
+    return gather(session).to_dict()

@@ -1,38 +1,56 @@
-"""How a cluster is, as rows: nodes, membership and quorum, resources, and who holds the address by either's word.
-
-Takes the dictionary of `iconha_tui.status`; a part that is missing is said to be not known, never left out.
-"""
+"""How a cluster is, as rows, from the dictionary of `iconha_tui.status`. What is not known is said to be so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from textual.content import Content
 
-from iconha_tui.widgets.glyphs import mark
+from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.hanging import MUTED, Row
 
 Data = Mapping[str, Any]
 
+VERDICTS = {
+    "healthy": ("done", "healthy"),
+    "degraded": ("failed", "degraded: read on"),
+    "unknown": ("unknown", "not known: nobody could be asked"),
+}
+
 
 def status_rows(data: Data) -> Iterator[Row]:
-    """The whole status."""
-    yield from _problems(data.get("problems") or ())
+    """The whole status, the worst first."""
+    state, text = VERDICTS.get(str(data.get("verdict")), VERDICTS["unknown"])
+    look = mark(state)
+    yield "", Content.styled(f"{look.glyph} {text}", look.style)
+    if data.get("agree") is False:
+        yield (
+            "",
+            Content.styled(
+                f"{mark('failed').glyph} EC2 and the cluster disagree on who holds the Elastic IP", "$text-error bold"
+            ),
+        )
+    for sentence in data.get("missing") or ():
+        yield Content.styled(f"{mark('warning').glyph} ", mark("warning").style), sentence
     yield from _heading("Nodes")
     for node in data.get("nodes") or ():
         yield from _node(node)
     yield from _heading("Cluster")
-    yield _lead("membership"), _members(data.get("membership"))
-    yield _lead("quorum"), _flat(data.get("quorum"))
-    yield from _heading("Resources")
-    resources = data.get("resources")
-    if not resources:
-        yield "", Content.styled("not known" if resources is None else "none is configured", MUTED)
-    for resource in resources or ():
+    flags = ", ".join(data.get("quorum_flags") or ())
+    yield _lead("quorum"), Content.assemble(_known(data.get("quorate"), "quorate", "no quorum"), (f"  {flags}", MUTED))
+    for resource in data.get("resources") or ():
         yield from _resource(resource)
+    if not data.get("resources"):
+        yield _lead("resources"), Content.styled("none is known", MUTED)
+    for failure in data.get("failures") or ():
+        yield _lead("failed"), failure
     yield from _heading("Elastic IP")
-    yield from _holder(data.get("elastic_ip") or {})
+    yield _lead("address"), str(data.get("elastic_ip") or "not known")
+    yield _lead("EC2 says"), str(data.get("holder_by_ec2") or "not known")
+    yield _lead("the cluster says"), str(data.get("holder_by_cluster") or "not known")
+    if data.get("agree"):
+        yield _lead(""), _known(True, "both say the same", "")
 
 
 def _heading(text: str) -> Iterator[Row]:
@@ -41,73 +59,51 @@ def _heading(text: str) -> Iterator[Row]:
 
 
 def _lead(word: str) -> Content:
-    return Content.styled(f"  {word:<16}", MUTED)
+    return Content.styled(f"  {word:<18}", MUTED)
 
 
-def _marked(good: bool | None, yes: str, no: str) -> Content:
+def _known(good: bool | None, yes: str, no: str) -> Content:
     look = mark("unknown" if good is None else "done" if good else "failed")
-    return Content.styled(f"{look.glyph} {'not known' if good is None else yes if good else no}", look.style)
-
-
-def _problems(problems: Sequence[str]) -> Iterator[Row]:
-    if not problems:
-        yield "", Content.styled(f"{mark('done').glyph} nothing is wrong as far as it can be seen", mark("done").style)
-    for problem in problems:
-        look = mark("failed")
-        yield Content.styled(f"{look.glyph} ", look.style), Content.styled(problem, "bold")
+    return Content.styled(f"{look.glyph} {look.word if good is None else yes if good else no}", look.style)
 
 
 def _node(node: Data) -> Iterator[Row]:
-    parts = [_marked(node.get("online"), "online", "offline")]
-    for flag in ("dc", "standby", "maintenance"):
-        if node.get(flag):
-            parts.append(Content("DC" if flag == "dc" else flag))
-    yield Content.styled(f"  {node.get('name', '?'):<16}", "bold"), Content("   ").join(parts)
-    for key, value in node.items():
-        if key not in ("name", "online", "dc", "standby", "maintenance") and value not in (None, "", [], {}):
-            yield "", Content.styled(f"{' ' * 18}{key.replace('_', ' ')}: {_flat(value)}", MUTED)
-
-
-def _members(members: Any) -> Content | str:
-    if isinstance(members, Mapping):
-        return Content("   ").join(
-            Content.assemble(
-                f"{name} ", _marked(None if state is None else state in (True, "joined"), "joined", str(state))
-            )
-            for name, state in members.items()
+    parts = [_known(node.get("online"), "online", "offline"), _known(node.get("joined"), "joined", "not joined")]
+    parts += [Content(word) for word, flag in (("DC", "dc"), ("standby", "standby")) if node.get(flag)]
+    yield Content.styled(f"  {node.get('name', '?'):<18}", "bold"), Content("   ").join(parts)
+    yield _lead(""), Content.styled(", ".join(_details(node)) or "nothing is known of the machine", MUTED)
+    ports = node.get("ports") or {}
+    if ports:
+        yield (
+            _lead(""),
+            Content("   ").join(
+                _known(bool(is_open), f"port {port} answers", f"port {port} closed") for port, is_open in ports.items()
+            ),
         )
-    return _flat(members)
+
+
+def _details(node: Data) -> Iterator[str]:
+    if node.get("instance_id"):
+        yield f"{node['instance_id']} {node.get('instance_state') or ''}".strip()
+    for name, key in (("private", "private_ip"), ("public", "public_ip")):
+        if node.get(key):
+            yield f"{name} {node[key]}"
+    if node.get("answers") is False:
+        yield "no answer over SSH"
+    if node.get("uptime_s") is not None:
+        yield f"up {duration(float(node['uptime_s']))}"
+    if node.get("load") is not None:
+        yield f"load {node['load']}"
+    if node.get("clock_offset_s") is not None:
+        yield f"clock {node['clock_offset_s']:+} s"
 
 
 def _resource(resource: Data) -> Iterator[Row]:
-    role = resource.get("role") or resource.get("state")
-    where = f" on {resource['node']}" if resource.get("node") else ""
-    started = None if role is None else str(role).lower() in ("started", "promoted")
+    role, node = resource.get("role"), resource.get("node")
+    said = f"{role or 'not known'}{f' on {node}' if node else ''}"
+    started = None if role is None else node is not None
+    counts = ", ".join(f"{name} {count}" for name, count in (resource.get("failcounts") or {}).items() if count)
     yield (
-        Content.styled(f"  {resource.get('id', '?'):<16}", "bold"),
-        Content.assemble(_marked(started, f"{role}{where}", f"{role}{where}")),
+        Content.styled(f"  {resource.get('id', '?'):<18}", "bold"),
+        Content.assemble(_known(started, said, said), (f"   failures: {counts or 'none'}", MUTED)),
     )
-    failures = resource.get("failcounts") or {}
-    text = ", ".join(f"{node} {count}" for node, count in failures.items()) if failures else "none"
-    yield _lead("  failures"), text
-
-
-def _holder(address: Data) -> Iterator[Row]:
-    yield _lead("address"), str(address.get("address") or "not known")
-    ec2, pacemaker = address.get("ec2"), address.get("pacemaker")
-    yield _lead("EC2 says"), str(ec2 or "not known")
-    yield _lead("Pacemaker says"), str(pacemaker or "not known")
-    if ec2 and pacemaker:
-        yield _lead(""), _marked(ec2 == pacemaker, "both say the same", "THEY DISAGREE")
-
-
-def _flat(value: Any) -> str:
-    if value is None:
-        return "not known"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key.replace('_', ' ')} {_flat(item)}" for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_flat(item) for item in value)
-    return str(value)
