@@ -124,6 +124,9 @@ class Started(OnFirst):
             Run(target, ("crm_resource", "--wait", "--timeout=60s"), "until the cluster has settled", timeout=90),
         ]
 
+    def condition(self, view: View, target: str) -> Run:
+        return Run(target, ("sh", "-c", f"crm_mon -1 | grep -q '{view.spec.elastic_ip.id}.*Started '"))
+
     def remedy(self, view: View) -> str:
         return (
             "Look at the agent's words in `journalctl -u pacemaker` on both nodes; the AWS CLI stage proves each node's "
