@@ -140,13 +140,17 @@ Action = Run | Upload | Copy | Call
 
 @dataclass(frozen=True)
 class Lookup:
-    """Reads one fact from the AWS API: query is a JMESPath over the answer. Probes and exported scripts share it."""
+    """Reads one fact from the AWS API: query is a JMESPath over the answer. Probes and exported scripts share it.
+
+    awaited: the value that a script, which has no verify, waits for.
+    """
 
     fact: str
     service: str
     operation: str
     params: Mapping[str, Any]
     query: str
+    awaited: str = ""
 
 
 @dataclass(frozen=True)

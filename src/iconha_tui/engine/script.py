@@ -35,19 +35,23 @@ set -euo pipefail
 
 export AWS_DEFAULT_REGION={region}{profile}{config}
 KNOWN_HOSTS=$(mktemp) CONTROL=$(mktemp -d)
-trap 'rm -rf "$KNOWN_HOSTS" "$CONTROL"' EXIT
+trap leave EXIT
 declare -A HOST ALIAS
+JOBS=()
 
 SSH=(ssh -p {port}{key} -o BatchMode=yes -o ConnectTimeout=5 -o StrictHostKeyChecking=accept-new
   -o UserKnownHostsFile="$KNOWN_HOSTS" -o LogLevel=ERROR
   -o ControlMaster=auto -o ControlPath="$CONTROL/%C" -o ControlPersist=60 -l {user})
 
 # on NODE COMMAND: run it there as root, with this command's standard input
-on() {{ "${{SSH[@]}}" -o HostKeyAlias="${{ALIAS[$1]}}" "${{HOST[$1]}}" "sudo -n sh -c $(printf %q "$2")"; }}
+on() {{
+  local quote="'\\''"
+  "${{SSH[@]}}" -o HostKeyAlias="${{ALIAS[$1]}}" "${{HOST[$1]}}" "sudo -n sh -c '${{2//\'/$quote}}'"
+}}
 
 # put NODE PATH MODE OWNER [CHECK]: standard input becomes a file there, once CHECK has passed it
 put() {{
-  on "$1" "umask 077; mkdir -p \$(dirname $2); t=\$(mktemp $2.XXXXXX) && cat >\$t && ${{5:-true}} &&
+  on "$1" "mkdir -p \$(dirname $2) && t=\$(umask 077; mktemp $2.XXXXXX) && cat >\$t && ${{5:-true}} &&
     chown $4 \$t && chmod $3 \$t && mv \$t $2"
 }}
 
@@ -60,20 +64,37 @@ until_true() {{
   done
 }}
 
+# until_told VALUE COMMAND...: wait until a call to AWS says so, five minutes at most
+until_told() {{
+  local end=$((SECONDS + 300)) value=$1; shift
+  until [[ $("$@") == "$value" ]]; do
+    ((SECONDS < end)) || {{ echo "not $value in time: $*" >&2; return 1; }}
+    sleep 0.5
+  done
+}}
+
 # facts NAME...: one line of values into variables; a value that AWS does not have is an error
 facts() {{
-  local name value; IFS=$'\\t' read -ra value
+  local name value; IFS=$'\t' read -ra value
   for name in "$@"; do
     [[ ${{value[0]:-None}} != None ]] || {{ echo "AWS does not tell $name" >&2; exit 1; }}
     printf -v "$name" %s "${{value[0]}}"; value=("${{value[@]:1}}")
   done
 }}
 
-# wait for all that was started with &; fail if one of them failed
+# wait for all of JOBS; fail if one of them failed
 together() {{
   local job failed=0
-  for job in $(jobs -p); do wait "$job" || failed=1; done
+  for job in "${{JOBS[@]}}"; do wait "$job" || failed=1; done
+  JOBS=()
   return $failed
+}}
+
+# close the connections, which would hold this script's output open
+leave() {{
+  local node
+  for node in "${{!HOST[@]}}"; do "${{SSH[@]}}" -O exit "${{HOST[$node]}}" 2>/dev/null || true; done
+  rm -rf "$KNOWN_HOSTS" "$CONTROL"
 }}
 """
 
@@ -90,10 +111,11 @@ def script_of(stages: Sequence[Stage], view: View) -> str:
     needed |= {f"{node}.{part}" for node in view.spec.names for part in (address, "instance_id")}
     lines = [_head(view), *_secrets(action for each in planned for action in each.actions)]
     for stage in stages:
-        lines += ["", f"### {stage.title}"]
+        lines += ["", f"echo {shlex.quote(f'== {stage.title}')}"]
         for step in stage.steps:
             mine = [(each.target, each.actions) for each in planned if each.step is step and each.actions]
             lines += _step(step, mine, view)
+            lines += _awaited(lookups[step.id])
             wanted = [lookup for lookup in lookups[step.id] if lookup.fact in needed]
             lines += _read(wanted)
             lines += [
@@ -115,11 +137,17 @@ def _head(view: View) -> str:
         name=view.spec.name,
         region=aws.region,
         profile=f" AWS_PROFILE={shlex.quote(aws.profile)}" if aws.profile else "",
-        config=f" AWS_CONFIG_FILE={shlex.quote(aws.config_file)}" if aws.config_file else "",
+        config=f" AWS_CONFIG_FILE={_local(aws.config_file)}" if aws.config_file else "",
         port=ssh.port,
-        key=f" -i {shlex.quote(ssh.key_file)} -o IdentitiesOnly=yes" if ssh.key_file else "",
+        key=f" -i {_local(ssh.key_file)} -o IdentitiesOnly=yes" if ssh.key_file else "",
         user=ssh.user,
     )
+
+
+def _local(path: str) -> str:
+    """A path of the operator's, as a shell word; ~ stays the home of whoever runs the script."""
+    home, slash, rest = path.partition("/")
+    return f'"$HOME"/{shlex.quote(rest)}' if home == "~" and slash else shlex.quote(path)
 
 
 def _secrets(actions: Iterator[Action]) -> list[str]:
@@ -140,7 +168,7 @@ def _step(step: Step, targets: list[tuple[str, list[Action]]], view: View) -> li
     if len(targets) == 1:
         return [*lines, *(line for action in targets[0][1] for line in _action(action))]
     for _, actions in targets:
-        lines += ["{", *(line for action in actions for line in _action(action)), "} &"]
+        lines += ["{", *(line for action in actions for line in _action(action)), "} & JOBS+=($!)"]
     return [*lines, "together"]
 
 
@@ -148,7 +176,7 @@ def _conditions(step: Step, view: View) -> list[str]:
     conditions = [run for target in step.targets(view) if (run := step.condition(view, target))]
     if not conditions:
         return []
-    return [*(f"until_true {shlex.quote(run.target)} {_quoted(_command(run))} &" for run in conditions), "together"]
+    return [*(f"until_true {shlex.quote(run.target)} {_quoted(_command(run))} & JOBS+=($!)" for run in conditions), "together"]
 
 
 def _action(action: Action) -> list[str]:
@@ -179,17 +207,33 @@ def _command(run: Run) -> str:
     return run.shown() if run.argv[:2] == ("sh", "-c") else shlex.join(run.argv)
 
 
+def _awaited(lookups: list[Lookup]) -> list[str]:
+    """Lines that wait until AWS says what it must say before the script can go on."""
+    awaited = [each for each in lookups if each.awaited]
+    if not awaited:
+        return []
+    waits = [
+        f"until_told {shlex.quote(each.awaited)} aws {_asked(each)} \\\n"
+        f"  --query {shlex.quote(each.query)} --output text & JOBS+=($!)"
+        for each in awaited
+    ]
+    return [*waits, "together"]
+
+
 def _read(lookups: list[Lookup]) -> list[str]:
     """Lines that read the facts, one call for those of the same answer."""
     calls: dict[str, list[Lookup]] = {}
     for each in lookups:
-        asked = f"{each.service} {_kebab(each.operation)} --cli-input-json {_json(each.params)}"
-        calls.setdefault(asked, []).append(each)
+        calls.setdefault(_asked(each), []).append(each)
     return [
         f'facts {" ".join(_variable(each.fact) for each in asking)} <<<"$(aws {asked} \\\n'
         f'  --query {shlex.quote(_together(asking))} --output text)"'
         for asked, asking in calls.items()
     ]
+
+
+def _asked(lookup: Lookup) -> str:
+    return f"{lookup.service} {_kebab(lookup.operation)} --cli-input-json {_json(lookup.params)}"
 
 
 def _together(lookups: list[Lookup]) -> str:

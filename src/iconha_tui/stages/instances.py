@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from iconha_tui.engine.actions import Action, Call, Lookup, Run
@@ -236,7 +238,8 @@ class Machine(Step):
     patience = 300.0
 
     def lookups(self, view: View) -> list[Lookup]:
-        return [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
+        found = [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
+        return [replace(each, awaited="running") if each.fact.endswith(".state") else each for each in found]
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         facts = look_up(ctx, instance_lookups(ctx.view, target))
@@ -267,15 +270,11 @@ class Machine(Step):
     @staticmethod
     def _launch(view: View, node: str) -> dict[str, Any]:
         wanted = view.spec.instances
-        token = f"{view.spec.name}/{node}/{view.fact(f'{node}.subnet_id')}/{view.facts.get(f'{node}.launch_hour')}"
         params: dict[str, Any] = {
             "ImageId": view.fact("image_id"),
             "InstanceType": wanted.instance_type,
             "MinCount": 1,
             "MaxCount": 1,
-            # The same token for the same wish: a call that is repeated after a lost answer launches nothing twice.
-            # The hour is in it because EC2 refuses a token whose instance has been terminated.
-            "ClientToken": hashlib.sha256(token.encode()).hexdigest()[:48],
             "NetworkInterfaces": [
                 {
                     "DeviceIndex": 0,
@@ -296,7 +295,11 @@ class Machine(Step):
             params["IamInstanceProfile"] = {"Name": wanted.instance_profile}
         if wanted.key_pair:
             params["KeyName"] = wanted.key_pair
-        return params
+        # The same token for the same wish: a call that is repeated after a lost answer launches nothing twice.
+        # The hour is in it because EC2 refuses a token whose instance has been terminated, and the whole wish because it
+        # refuses a token that comes with other parameters.
+        wish = json.dumps([params, view.facts.get(f"{node}.launch_hour")], sort_keys=True)
+        return {**params, "ClientToken": hashlib.sha256(wish.encode()).hexdigest()[:48]}
 
 
 class GroupAttached(Step):
