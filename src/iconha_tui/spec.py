@@ -30,6 +30,23 @@ def _matching(pattern: str, sentence: str, *, reserved: frozenset[str] = frozens
     return AfterValidator(check)
 
 
+_CRM_WORDS = frozenset(
+    (
+        "params",
+        "meta",
+        "op",
+        "operations",
+        "utilization",
+        "op_params",
+        "op_meta",
+        "rule",
+        "attributes",
+        "master",
+        "clone",
+    )
+)
+
+
 def _clean_path(value: str) -> str:
     if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in value):
         raise ValueError("A path holds no control characters.")
@@ -87,9 +104,7 @@ ResourceId = Annotated[
     _matching(
         r"[A-Za-z_][A-Za-z0-9_-]{0,63}",
         "A resource id: letters, digits, _ and -, beginning with a letter, and no word of crm's own language.",
-        reserved=frozenset(
-            "params meta op operations utilization op_params op_meta rule attributes master clone".split()
-        ),
+        reserved=_CRM_WORDS,
     ),
 ]
 Time = Annotated[str, _matching(r"\d{1,6}(ms|s|m|min|h)?", "A time looks like 60s or 2m.")]
