@@ -82,9 +82,9 @@ def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolE
     changed = False
 
     def finish(outcome: Outcome, text: str, **more: str) -> StepFinished:
-        return StepFinished(
-            stage, step.id, outcome, changed, round(time.monotonic() - began, 3), ctx.vault.mask(text), **more
-        )
+        mask = ctx.vault.mask
+        told = {name: mask(value) for name, value in more.items()}
+        return StepFinished(stage, step.id, outcome, changed, round(time.monotonic() - began, 3), mask(text), **told)
 
     try:
         verdicts = _on_all(pool, step.targets(ctx.view), lambda target: _judge(stage, step, ctx, emit, target))
@@ -117,9 +117,12 @@ def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolE
             trouble.what,
             where=trouble.where,
             command=trouble.command if isinstance(trouble, ActionFailed) else "",
-            tail=ctx.vault.mask(trouble.detail),
+            tail=trouble.detail,
             remedy=trouble.remedy or step.remedy(ctx.view),
         )
+    except Exception as error:  # a plan that cannot be made, for one; what a lane did not foresee is a Trouble already
+        unforeseen = _unforeseen(error, "")
+        return finish("failed", unforeseen.what, remedy=unforeseen.remedy)
 
 
 def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
@@ -178,16 +181,21 @@ def _on_all(pool: ThreadPoolExecutor, targets: Sequence[str], work: Callable[[st
     for target, future in futures.items():
         error = future.exception()
         if error is not None and not isinstance(error, Trouble):
-            log.error("Unexpected error on %s", target, exc_info=error)
-            raise Trouble(
-                f"An error that this program did not foresee: {type(error).__name__}: {error}.",
-                where=target,
-                remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
-            ) from error
+            raise _unforeseen(error, target) from error
     troubles = [error for future in futures.values() if (error := future.exception())]
     for error in sorted(troubles, key=lambda e: isinstance(e, Cancelled)):
         raise error
     return {target: future.result() for target, future in futures.items()}
+
+
+def _unforeseen(error: BaseException, target: str) -> Trouble:
+    """The sentence for the operator; the traceback goes to the log file."""
+    log.error("Unexpected error on %s", target or "the plan", exc_info=error)
+    return Trouble(
+        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
+        where=target,
+        remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
+    )
 
 
 def _blocked(verdicts: dict[str, Verdict]) -> tuple[str, Blocked] | None:

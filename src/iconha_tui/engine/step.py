@@ -75,7 +75,7 @@ class Vault:
 
     def mask(self, text: str) -> str:
         """`text` with every known secret masked: the last guard before something is shown or written."""
-        for value in self._secrets.values():
+        for value in sorted(self._secrets.values(), key=len, reverse=True):  # one may be a part of another
             if len(value) >= 8:
                 text = text.replace(value, MASK)
         return text
