@@ -43,7 +43,7 @@ class Configured(Step):
         wanted = files(ctx.view)
         said = (
             ctx.node(target)
-            .run(("sh", "-c", f"for f in {' '.join(wanted)}; do stat -c '%U %a' $f; sha256sum $f; done 2>&1"))
+            .run(("sh", "-c", f"for f in {' '.join(wanted)}; do stat -c '%U %a %n' $f; sha256sum $f; done 2>&1"))
             .stdout
         )
         lines = said.splitlines()
@@ -52,7 +52,7 @@ class Configured(Step):
             digest = hashlib.sha256(ctx.vault.reveal(content).encode()).hexdigest()
             if f"{digest}  {path}" not in lines:
                 missing.append(path)
-            elif f"root {mode:o}" not in lines:
+            elif f"root {mode:o} {path}" not in lines:
                 missing.append(f"{path} (mode)")
         if missing:
             return Needed(f"Not as wanted: {', '.join(missing)}.")
