@@ -92,13 +92,22 @@ def _session(aws: Aws) -> botocore.session.Session:
             where=aws.config_file or "~/.aws/config",
             remedy="Choose another profile in the credentials stage, or make it with `aws configure --profile`.",
         ) from error
+    except BotoCoreError as error:
+        raise Trouble(
+            f"{str(error).rstrip('.')}.",
+            where=aws.config_file or "~/.aws/config",
+            remedy="Correct the AWS config file, or name another.",
+        ) from error
     return core
 
 
 def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
     """The access key and secret of a profile, for the nodes. Raises Trouble where it has none, or only temporary ones."""
     core = _session(aws.model_copy(update={"profile": profile}))
-    credentials = core.get_credentials()
+    try:
+        credentials = core.get_credentials()
+    except BotoCoreError as error:
+        raise _unreached("credentials", aws.region, error) from error
     remedy = "Name a profile with an access key of an IAM user, type the keys in, or choose the instances' role."
     if credentials is None:
         raise Trouble(f"The AWS profile {profile!r} has no keys.", where="credentials", remedy=remedy)
