@@ -84,12 +84,17 @@ def read(path: Path) -> Iterator[tuple[float, Event]]:
             for line in file:
                 try:
                     data = json.loads(line)
-                except ValueError:
+                    at = float(data.get("at", 0.0))
+                except (ValueError, TypeError, AttributeError, RecursionError):
                     continue
-                if isinstance(data, dict) and (event := from_dict(data)) is not None:
-                    yield float(data.get("at", 0.0)), event
+                if (event := from_dict(data)) is not None:
+                    yield at, event
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise Trouble(
+            f"Cannot be read: {error.strerror}.", where=str(path), remedy="Mend its permissions, or move it away."
+        ) from error
 
 
 @dataclass
