@@ -75,7 +75,15 @@ class Store:
     def save(self, spec: specs.Spec) -> None:
         from iconha_tui import spec as specs
 
-        specs.save(spec, self.make(spec.name) / "spec.toml")
+        path = self.make(spec.name) / "spec.toml"
+        try:
+            specs.save(spec, path)
+        except OSError as error:
+            raise Trouble(
+                f"Cannot be written: {error.strerror}.",
+                where=str(path),
+                remedy="Make room or mend the folder's permissions.",
+            ) from error
 
     def progress(self, name: str) -> journal.Progress:
         """Where the runs of a cluster have got to."""
@@ -105,7 +113,9 @@ class Store:
                 remedy="Wait for it or end it; then start again.",
             ) from None
         try:
-            path.with_name("lock.pid").write_text(str(os.getpid()))
+            holder_file = os.open(path.with_name("lock.pid"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(holder_file, "w") as file:
+                file.write(str(os.getpid()))
             yield
         finally:
             path.with_name("lock.pid").unlink(missing_ok=True)
