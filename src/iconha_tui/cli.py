@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked (a remedy 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iconha_tui import __version__
-from iconha_tui.errors import Cancelled, SpecTrouble, Trouble
+from iconha_tui.errors import Cancelled, SpecTrouble, Trouble, UsageTrouble
 from iconha_tui.lab.cli import add_parser as add_lab_parser
 
 if TYPE_CHECKING:
@@ -82,13 +83,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command. Returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no • or ⟪ is no reason to stop
     args = parser().parse_args(argv)
     if args.state_dir:
         os.environ["ICONHA_STATE_DIR"] = str(args.state_dir.expanduser().absolute())
     try:
         code: int = args.func(args)
         return code
-    except SpecTrouble as trouble:
+    except UsageTrouble as trouble:
         return _say(trouble, USAGE)
     except Cancelled as trouble:
         return _say(trouble, INTERRUPTED)
@@ -96,12 +100,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         from iconha_tui.store import Locked
 
         return _say(trouble, LOCKED if isinstance(trouble, Locked) else FAILED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # ctrl+c, or ctrl+d at a question
         print("Interrupted. Start it again: it goes on where things stand.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        place = str(error.filename or "")[:200]
+        remedy = "Mend its permissions or make room, or name another folder with --state-dir."
+        return _say(Trouble(f"{error.strerror or error}.", where=place, remedy=remedy), FAILED)
 
 
 def _say(trouble: Trouble, code: int) -> int:
@@ -163,12 +171,12 @@ def corosync_check(args: argparse.Namespace) -> int:
     from iconha_tui.cluster.corosync_conf import check, has_errors
 
     try:
-        text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8", errors="replace")
+        content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
     except OSError as error:
         raise SpecTrouble(
             f"Cannot be read: {error.strerror}.", where=args.file, remedy="Name a corosync.conf."
         ) from error
-    found = check(text)
+    found = check(content.decode(errors="replace"))
     for finding in found:
         print(f"{args.file}:{finding.line}:{finding.column}: {finding.severity}: {finding.message}")
     if not found:

@@ -29,5 +29,9 @@ class Cancelled(Trouble):
     """The operator stopped the run."""
 
 
-class SpecTrouble(Trouble):
+class UsageTrouble(Trouble):
+    """The command was given something that it cannot work with: exit code 2."""
+
+
+class SpecTrouble(UsageTrouble):
     """The spec cannot be read or does not hold together: exit code 2."""

@@ -28,7 +28,7 @@ from iconha_tui.engine.events import (
     to_dict,
 )
 from iconha_tui.engine.step import Stage, View
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import UsageTrouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
@@ -43,7 +43,7 @@ def run_lines(store: Store, spec: Spec, *, yes: bool, until: str | None, as_json
     stages = upto(until)
     if not yes:
         if not sys.stdin.isatty():
-            raise Trouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
+            raise UsageTrouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
         show_plan(spec, "text", stages)
         if input("Carry this out? [y/N] ").strip().lower() not in ("y", "yes"):
             return CODES["cancelled"]
@@ -228,7 +228,7 @@ def show_status(store: Store, name: str | None, *, watch: bool, as_json: bool) -
 
     known = store.names()
     if not known or (name and name not in known):
-        raise Trouble(
+        raise UsageTrouble(
             f"There is no saved cluster {name}." if name else "There is no saved cluster.",
             remedy="`iconha-tui where` lists them." if known else "Build one with `iconha-tui`.",
         )
