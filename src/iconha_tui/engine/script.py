@@ -176,7 +176,10 @@ def _conditions(step: Step, view: View) -> list[str]:
     conditions = [run for target in step.targets(view) if (run := step.condition(view, target))]
     if not conditions:
         return []
-    return [*(f"until_true {shlex.quote(run.target)} {_quoted(_command(run))} & JOBS+=($!)" for run in conditions), "together"]
+    return [
+        *(f"until_true {shlex.quote(run.target)} {_quoted(_command(run))} & JOBS+=($!)" for run in conditions),
+        "together",
+    ]
 
 
 def _action(action: Action) -> list[str]:
