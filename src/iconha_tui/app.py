@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import deque
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 DRAIN = 0.05
 """Seconds between two looks at what the threads have queued."""
+BUDGET = 0.01
+"""Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 0.5
 """Seconds between two redraws of running clocks when nothing else has changed."""
 
@@ -82,7 +85,9 @@ class IconhaApp(App[None]):
         super().__init__()
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        self.set_reactive(App.theme, DARK.name)  # before the first paint, so that nothing is painted twice
+        # Set before the first paint, so that nothing is painted twice.
+        self.set_reactive(App.theme, DARK.name)
+        self.stylesheet.set_variables(self.get_css_variables())
         self.store = store
         self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
         self._factory = session_factory
@@ -224,6 +229,7 @@ class IconhaApp(App[None]):
             self.show_stage(self.stages[0].name)
 
     def _close_cluster(self) -> None:
+        gc.unfreeze()
         for name, screen in self._screens.items():
             self.uninstall_screen(name)
             screen.remove()
@@ -367,6 +373,7 @@ class IconhaApp(App[None]):
 
     def _start(self, stage: str, work: Callable[[], object]) -> None:
         self._stage_now, self._stopping = stage, False
+        gc.freeze()  # a full collection of all widgets would stop the screen for 100 ms and more in the middle of a flood
         self._timer.resume()
         self.run_worker(partial(self._carry, work), thread=True, exit_on_error=False, group="run")
         self._follow()
@@ -404,15 +411,21 @@ class IconhaApp(App[None]):
             self.session.cancel()
 
     def _drain(self) -> None:
-        """Takes what the threads have queued, draws it, and rests when there is nothing more."""
+        """Takes what the threads have queued, for no longer than the screen can spare; draws it; rests when all is drawn."""
         from iconha_tui.engine.events import Output, Waiting
 
         changed = ended = False
-        for _ in range(len(self._queue)):
+        end = time.monotonic() + BUDGET
+        while self._queue and time.monotonic() < end:
             item = self._queue.popleft()
+            if isinstance(item, Output):
+                self.runs[item.stage].take(item)
+                if screen := self._screens.get(item.stage):
+                    screen.write_output(item.target, item.lines)
+                continue
             self._take(item)
             ended = ended or isinstance(item, Ended)
-            changed = changed or not isinstance(item, Output | Waiting)
+            changed = changed or not isinstance(item, Waiting)
         drawn = [screen.draw_output() for screen in self._screens.values() if screen.is_mounted]
         if changed or time.monotonic() - self._drawn > CLOCKS:
             self._follow()

@@ -61,10 +61,11 @@ class StageScreen(WizardScreen):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
+        self._output: OutputPanes
 
     def compose(self) -> ComposeResult:
         app = self.wizard
-        targets = self._targets()
+        self._output = OutputPanes(self._targets())
         yield TitleBar()
         with Horizontal(id="middle"):
             yield StageRail(app.stages, self.stage.name)
@@ -78,7 +79,7 @@ class StageScreen(WizardScreen):
                     yield Static(id="run-head", markup=False)
                     yield StepList()
                     yield FailureBox()
-                    yield OutputPanes(targets)
+                    yield self._output
                     yield Static(f"The whole output: {app.transcript}", id="transcript", markup=False)
         yield Footer(show_command_palette=True)
 
@@ -192,7 +193,7 @@ class StageScreen(WizardScreen):
             self.action_tab("settings")
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
-        self.query_one(OutputPanes).clear()
+        self._output.clear()
         if self.wizard.start_run(self.stage, self.form.secrets()):
             self.action_tab("progress")
 
@@ -206,7 +207,7 @@ class StageScreen(WizardScreen):
         self.wizard.turn_page(self.stage, 1)
 
     def action_turn_output(self) -> None:
-        self.query_one(OutputPanes).turn()
+        self._output.turn()
 
     def action_leave(self) -> None:
         if self.query_one(TabbedContent).active != "settings":
@@ -229,11 +230,11 @@ class StageScreen(WizardScreen):
 
     def write_output(self, target: str, lines: Sequence[str]) -> None:
         """Queues lines for a target's pane."""
-        self.query_one(OutputPanes).write(target, lines)
+        self._output.write(target, lines)
 
     def draw_output(self) -> bool:
         """Draws queued output; whether some is left."""
-        return self.query_one(OutputPanes).draw()
+        return self._output.draw()
 
     def follow(self) -> None:
         app = self.wizard

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,7 +15,7 @@ from iconha_tui.engine.step import AWS
 
 KEPT = 10_000
 """Lines that a pane keeps; the transcript keeps all."""
-PER_DRAW = 2_000
+PER_DRAW = 1_000
 """Lines that a pane takes at one draw, so that a flood never holds up the screen."""
 
 
@@ -26,11 +27,14 @@ class TargetLog(Log):
         self.target = target
         self.border_title = target
         self.following = True
+        self._used = False
         self._backlog: deque[str] = deque(maxlen=KEPT)
 
     def add(self, lines: Sequence[str]) -> None:
         """Queues lines; `draw` shows them. Of a flood, only as many are queued as are kept."""
-        self.add_class("-used")
+        if not self._used:
+            self._used = True
+            self.add_class("-used")
         self._backlog.extend(lines)
 
     def draw(self) -> None:
@@ -39,8 +43,10 @@ class TargetLog(Log):
             self.write_lines([self._backlog.popleft() or " " for _ in range(min(PER_DRAW, len(self._backlog)))])
             self._stay()
 
-    def empty(self) -> None:
-        """Forgets what was said before."""
+    def empty(self, *, used: bool) -> None:
+        """Forgets what was said before. used: it takes its place on the screen before anything is said."""
+        self._used = used
+        self.set_class(used, "-used")
         self._backlog.clear()
         self.clear()
         self.following = True
@@ -52,6 +58,11 @@ class TargetLog(Log):
     def _stay(self) -> None:
         if self.following:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
+
+    def _update_size(self, updates: int, lines: list[str]) -> None:  # type: ignore[override]
+        """Textual measures in a thread for each write; a flood of threads is what makes the screen stutter."""
+        width = max((len(line) if line.isascii() else cell_len(line) for line in lines), default=0)
+        self._update_maximum_width(updates, width)
 
     def on_resize(self) -> None:
         self._stay()
@@ -80,36 +91,34 @@ class OutputPanes(Vertical):
     def __init__(self, targets: Sequence[str]) -> None:
         super().__init__()
         self._targets = list(targets)
+        self._logs = {target: TargetLog(target) for target in targets}
 
     def compose(self) -> ComposeResult:
         yield Tabs(*(Tab(target, id=f"tab-{index}") for index, target in enumerate(self._targets)), id="output-tabs")
         if AWS in self._targets:
-            yield TargetLog(AWS)
+            yield self._logs[AWS]
         with Horizontal(id="output-nodes"):
             for target in self._targets:
                 if target != AWS:
-                    yield TargetLog(target)
+                    yield self._logs[target]
 
     def on_mount(self) -> None:
         self.clear()
         self._raise(self._targets[0])
 
     def write(self, target: str, lines: Sequence[str]) -> None:
-        for log in self.query(TargetLog):
-            if log.target == target:
-                log.add(lines)
+        if log := self._logs.get(target):
+            log.add(lines)
 
     def draw(self) -> bool:
         """Shows queued lines; whether some are left."""
-        logs = list(self.query(TargetLog))
-        for log in logs:
+        for log in self._logs.values():
             log.draw()
-        return any(log.behind for log in logs)
+        return any(log.behind for log in self._logs.values())
 
     def clear(self) -> None:
-        for log in self.query(TargetLog):
-            log.empty()
-            log.set_class(log.target != AWS or len(self._targets) == 1, "-used")
+        for log in self._logs.values():
+            log.empty(used=log.target != AWS or len(self._targets) == 1)
 
     @on(Tabs.TabActivated)
     def _tab(self, event: Tabs.TabActivated) -> None:
@@ -118,7 +127,7 @@ class OutputPanes(Vertical):
             self._raise(self._targets[int(event.tab.id.removeprefix("tab-"))])
 
     def _raise(self, target: str) -> None:
-        for log in self.query(TargetLog):
+        for log in self._logs.values():
             log.set_class(log.target == target, "-raised")
         self.set_class(target == AWS, "-aws")
         self.query_one("#output-nodes").set_class(self._targets == [AWS], "-none")
