@@ -147,7 +147,9 @@ def test_a_second_run_changes_nothing_and_says_so(pair: Pair) -> None:
 
 
 def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
-    began = pair.lab.exec(FIRST, ["sh", "-c", "grep -c 'elastic-ip.*start' /var/log/pacemaker/pacemaker.log"]).stdout
+    began = pair.lab.exec(
+        FIRST, ["sh", "-c", "grep -c 'Result of start operation for elastic-ip' /var/log/pacemaker/pacemaker.log"]
+    ).stdout
     pair.spec.write_text(pair.spec.read_text() + '\n[elastic_ip.monitor]\ninterval = "20s"\n')
     acted = {each["step"] for each in pair.run() if each["event"] == "ActionStarted"}
     assert "elastic_ip.primitive" in acted
@@ -157,7 +159,9 @@ def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
     assert 'interval="10s"' not in cib
     assert (
         began
-        == pair.lab.exec(FIRST, ["sh", "-c", "grep -c 'elastic-ip.*start' /var/log/pacemaker/pacemaker.log"]).stdout
+        == pair.lab.exec(
+            FIRST, ["sh", "-c", "grep -c 'Result of start operation for elastic-ip' /var/log/pacemaker/pacemaker.log"]
+        ).stdout
     )
 
 

@@ -1,0 +1,151 @@
+"""The wizard on real nodes, in a terminal, by keys alone: from its first screen to the finished pair."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iconha_tui.cluster.crm_mon import parse_crm_mon
+from iconha_tui.lab.lab import Lab
+
+STAGES = (
+    "Credentials",
+    "Instances and ports",
+    "Packages",
+    "Authentication key",
+    "Corosync",
+    "Pacemaker",
+    "AWS CLI on the machines",
+    "Elastic IP",
+)
+
+
+class Terminal:
+    """A terminal of 80x24 with the wizard in it: tmux, on a socket of its own."""
+
+    def __init__(self, socket: Path) -> None:
+        self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
+
+    def start(self, *argv: str) -> None:
+        command = f"exec env LANG=C.UTF-8 TERM=xterm-256color {shlex.join(argv)}"
+        subprocess.run([*self._tmux, "new-session", "-d", "-s", "w", "-x", "80", "-y", "24", command], check=True)
+
+    def press(self, *keys: str) -> None:
+        subprocess.run([*self._tmux, "send-keys", "-t", "w", *keys], check=True)
+
+    def screen(self) -> str:
+        shown = subprocess.run(
+            [*self._tmux, "capture-pane", "-p", "-t", "w"], capture_output=True, text=True, check=False
+        )
+        return shown.stdout
+
+    def wait(self, pattern: str, timeout: float = 60) -> str:
+        """Wait until the screen shows `pattern`, a regular expression. timeout in seconds."""
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, screen := self.screen()):
+            assert time.monotonic() < deadline, f"{pattern!r} does not come up:\n{screen}"
+            time.sleep(0.2)
+        return screen
+
+    def pid(self) -> int:
+        shown = subprocess.run(
+            [*self._tmux, "list-panes", "-t", "w", "-F", "#{pane_pid}"], capture_output=True, text=True, check=True
+        )
+        return int(shown.stdout)
+
+    def running(self) -> bool:
+        return subprocess.run([*self._tmux, "has-session", "-t", "w"], capture_output=True, check=False).returncode == 0
+
+    def end(self) -> None:
+        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is missing: apt-get install tmux")
+    one = Terminal(tmp_path / "tmux")
+    yield one
+    one.end()
+
+
+@pytest.fixture
+def own_lab(lab_host: None, tmp_path: Path) -> Iterator[Lab]:
+    lab = Lab(f"wizard-{os.getpid()}", tmp_path / "state")
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
+
+
+def carry_out(terminal: Terminal, number: int) -> None:
+    """Run the stage on the screen, wait for its end."""
+    title = re.escape(STAGES[number - 1])
+    terminal.wait(rf"Stage {number} of 8  {title}")
+    terminal.press("F5")
+    terminal.wait(rf"Stage {number} of 8  {title}  ✓ done", timeout=400)
+
+
+def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
+    own_lab: Lab, terminal: Terminal, tmp_path: Path
+) -> None:
+    program = [sys.executable, "-m", "iconha_tui", "--state-dir", str(tmp_path / "state")]
+    spec = tmp_path / "wizard.toml"
+    spec.write_text(own_lab.spec(name="byhand"))
+
+    terminal.start(*program, "--spec", str(spec))
+    carry_out(terminal, 1)
+    terminal.press("F8")
+    terminal.wait("Stage 2 of 8")
+    terminal.press("F5")
+    for _ in range(2):
+        asked = terminal.wait(r"fingerprint +SHA256:", timeout=120)
+        terminal.press("y")
+        node = "PRep-01" if "PRep-01 shows" in asked else "PRep-02"
+        terminal.wait(rf"(?s)\A(?!.*{node} shows a host key)")
+    terminal.wait("Stage 2 of 8  Instances and ports  ✓ done")
+    terminal.press("F8")
+    terminal.wait("Stage 3 of 8")
+    terminal.press("F5")
+    terminal.wait(r"apt-get .*install|Unpacking|Setting up|Selecting", timeout=120)
+    os.kill(terminal.pid(), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while terminal.running():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    terminal.start(*program)
+    terminal.wait(r"byhand +packages +\S+ interrupted")
+    terminal.press("Enter")
+    terminal.wait(r"F8 goes on with “Packages”", timeout=60)
+    terminal.press("F8")
+    for number in range(3, 9):
+        carry_out(terminal, number)
+        terminal.press("F8")
+
+    summary = terminal.wait("byhand: the pair is up")
+    assert "now on PRep-01" in summary
+    status = parse_crm_mon(own_lab.exec("PRep-02", ["crm_mon", "-X"]).stdout)
+    resource = status.resource("elastic-ip")
+    assert resource is not None
+    assert resource.started_on == "PRep-01"
+    assert len(own_lab.instances()) == 2
+
+    terminal.press("s")
+    terminal.wait("healthy", timeout=30)
+    terminal.press("C-q")
+    deadline = time.monotonic() + 20
+    while terminal.running():
+        assert time.monotonic() < deadline, terminal.screen()
+        time.sleep(0.1)
