@@ -138,13 +138,17 @@ def wizard(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return USAGE
-    from iconha_tui import spec as specs
     from iconha_tui.app import IconhaApp
 
     store = _store()
+    spec = None
+    if args.spec:
+        from iconha_tui import spec as specs  # pydantic: not before the first paint where nothing is to be read
+
+        spec = specs.load(args.spec)
     if args.cluster and not args.spec and args.cluster not in store.names():
         print(f"iconha-tui: There is no saved cluster {args.cluster}; the wizard starts a new one.", file=sys.stderr)
-    app = IconhaApp(store, args.cluster, spec=specs.load(args.spec) if args.spec else None)
+    app = IconhaApp(store, args.cluster, spec=spec)
     app.run()
     return app.return_code or DONE
 
