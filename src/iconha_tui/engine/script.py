@@ -51,8 +51,8 @@ on() {{
 
 # put NODE PATH MODE OWNER [CHECK]: standard input becomes a file there, once CHECK has passed it
 put() {{
-  on "$1" "mkdir -p \$(dirname $2) && t=\$(umask 077; mktemp $2.XXXXXX) && cat >\$t && ${{5:-true}} &&
-    chown $4 \$t && chmod $3 \$t && mv \$t $2"
+  on "$1" "mkdir -p \"\$(dirname $2)\" && t=\$(umask 077; mktemp $2.XXXXXX) || exit
+    {{ cat >\"\$t\" && ${{5:-true}} && chown $4 \"\$t\" && chmod $3 \"\$t\" && mv \"\$t\" $2; }} || {{ rm -f \"\$t\"; exit 1; }}"
 }}
 
 # until_true NODE COMMAND: wait for it, three minutes at most
@@ -119,7 +119,7 @@ def script_of(stages: Sequence[Stage], view: View) -> str:
             wanted = [lookup for lookup in lookups[step.id] if lookup.fact in needed]
             lines += _read(wanted)
             lines += [
-                f"{_variable(each.fact)}=$(on {shlex.quote(each.node)} {shlex.quote(each.command)})"
+                f"{_variable(each.fact)}=$(on {shlex.quote(each.node)} {shlex.quote(each.command)} </dev/null)"
                 for each in step.node_lookups(view)
                 if each.fact in needed
             ]
@@ -190,7 +190,7 @@ def _action(action: Action) -> list[str]:
             check = f" {_quoted(shlex.join(action.check).replace('{}', _TEMPORARY))}" if action.check else ""
             return [_put(action.target, action.path, action.mode, action.owner) + f"{check} <<{_here(action.content)}"]
         case Copy():
-            read = f"on {shlex.quote(action.source)} {shlex.quote(f'cat {shlex.quote(action.path)}')}"
+            read = f"on {shlex.quote(action.source)} {shlex.quote(f'cat {shlex.quote(action.path)}')} </dev/null"
             return [f"{read} | {_put(action.target, action.path, action.mode, action.owner)}"]
         case Call():
             return [
@@ -266,11 +266,15 @@ def _here(content: Text) -> str:
             plain = re.sub(r"([\\$`])", r"\\\1", part)
             parts.append(replace_unknown(plain, lambda fact: f"${{{_variable(fact)}}}"))
     text = "".join(parts)
-    return f"END_OF_FILE\n{text if text.endswith(chr(10)) else text + chr(10)}END_OF_FILE"
+    end = "END_OF_FILE"
+    while end in text.splitlines():
+        end += "_"
+    return f"{end}\n{text if text.endswith(chr(10)) else text + chr(10)}{end}"
 
 
 def _variable(fact: str) -> str:
-    return re.sub(r"[^A-Za-z0-9]", "_", fact).upper()
+    name = re.sub(r"[^A-Za-z0-9]", "_", fact).upper()
+    return f"_{name}" if name[0].isdigit() else name
 
 
 def _secret(name: str) -> str:

@@ -239,6 +239,13 @@ class Machine(Step):
 
     def lookups(self, view: View) -> list[Lookup]:
         found = [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
+        if view.spec.instances.mode == "existing":
+            # For scripts: the groups as they stand between the quotes of a JSON list.
+            found += [
+                replace(each, fact=each.fact.replace(".groups", ".held_groups"), query=f"join('\",\"', {each.query} || `[]`)")
+                for each in found
+                if each.fact.endswith(".groups")
+            ]
         return [replace(each, awaited="running") if each.fact.endswith(".state") else each for each in found]
 
     def probe(self, ctx: Context, target: str) -> Verdict:
@@ -257,12 +264,11 @@ class Machine(Step):
         state = view.facts.get(f"{target}.state")
         if state == "pending":
             return []
-        if state is not None or view.spec.instances.mode == "existing":
-            return [
-                Call(
-                    "ec2", "start_instances", {"InstanceIds": [view.fact(f"{target}.instance_id")]}, why="it is stopped"
-                )
-            ]
+        existing = view.spec.instances.mode == "existing"
+        if existing or state is not None:
+            chosen = next(each.instance_id for each in view.spec.nodes if each.name == target)
+            found = chosen if existing else view.fact(f"{target}.instance_id")
+            return [Call("ec2", "start_instances", {"InstanceIds": [found]}, why="it is stopped")]
         return [
             Call("ec2", "run_instances", self._launch(view, target), why=f"{target}, tagged with the cluster's name")
         ]
@@ -315,7 +321,10 @@ class GroupAttached(Step):
     def plan(self, view: View, target: str) -> list[Action]:
         if view.spec.instances.mode == "launch":
             return []
-        groups = [*(view.facts.get(f"{target}.groups") or []), view.fact("group_id")]
+        held = view.facts.get(f"{target}.groups")
+        if held is None:  # a script, which must not take the machine out of its groups either
+            held = [view.fact(f"{target}.held_groups")]
+        groups = [*held, view.fact("group_id")]
         params = {"InstanceId": view.fact(f"{target}.instance_id"), "Groups": groups}
         return [Call("ec2", "modify_instance_attribute", params, why="beside the groups that it has")]
 
