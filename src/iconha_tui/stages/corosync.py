@@ -84,7 +84,7 @@ class Configured(Step):
             text = wanted_conf(ctx.view, target)
         except ValueError as error:
             return Blocked(str(error), "Correct it in the corosync stage.")
-        if missing := unknown_facts(text):
+        if missing := dict.fromkeys(unknown_facts(text)):
             return Blocked(f"{', '.join(missing)} is not known.", "Run the instances stage first.")
         faults = findings(ctx.view, text)
         if has_errors(faults):
