@@ -1,0 +1,639 @@
+"""The stages that work on the nodes: what a node says, the verdict on it, and the exact commands and files that follow."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stage_world import KNOWN, ONE, TWO, World, lines, only, planned, spec_with
+
+from iconha_tui.cluster import corosync_conf
+from iconha_tui.engine.actions import Copy, Run, Upload
+from iconha_tui.engine.ports import Completed
+from iconha_tui.engine.step import Blocked, Done, Needed, Vault, View
+from iconha_tui.spec import Spec
+from iconha_tui.stages import authkey, awscli, corosync, pacemaker, packages
+
+KEYS = {"node_access_key_id": "AKIANODEKEYNODEKEY01", "node_secret_access_key": "secretsecretsecret"}
+SYSTEMS = ["ubuntu 18.04", "ubuntu 20.04", "ubuntu 22.04", "ubuntu 24.04", "debian 12", "debian 13"]
+BASE = ["corosync", "pacemaker", "pacemaker-cli-utils"]
+
+
+# packages
+
+
+@pytest.mark.parametrize(
+    ("system", "rest"),
+    [
+        ("ubuntu 18.04", ["resource-agents", "awscli", "haveged"]),
+        ("ubuntu 20.04", ["resource-agents", "awscli", "haveged"]),
+        ("ubuntu 22.04", ["resource-agents-extra", "awscli"]),
+        ("ubuntu 24.04", ["resource-agents-extra", "python3-venv"]),
+        ("debian 12", ["resource-agents", "awscli"]),
+        ("debian 13", ["resource-agents", "awscli"]),
+    ],
+)
+@pytest.mark.parametrize(("shell", "package"), [("crm", "crmsh"), ("pcs", "pcs")])
+def test_each_release_gets_the_packages_that_its_archive_has(
+    system: str, rest: list[str], shell: str, package: str
+) -> None:
+    view = View(spec_with(packages={"shell": shell}), {f"{ONE}.os": system})
+    assert packages.apt_packages(view, ONE) == [*BASE, package, *rest]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_packages_are_installed_without_a_question_and_outlive_the_connection(system: str) -> None:
+    actions = packages.Installed().plan(View(Spec(), {f"{ONE}.os": system}), ONE)
+    apt = "env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -o DPkg::Lock::Timeout=300 -q"
+    names = " ".join(packages.apt_packages(View(Spec(), {f"{ONE}.os": system}), ONE))
+    update, install, *_ = only(actions, Run)
+    assert update.shown() == f"{apt} update"
+    assert install.shown() == (f"{apt} -y -o Dpkg::Options::=--force-confold install --no-install-recommends {names}")
+    assert update.long
+    assert install.long
+    assert actions[-1].shown() == "pacemakerd --version; corosync -v; crm --version"
+    venv = [action for action in actions if "venv" in action.shown() and "pip" in action.shown()]
+    assert bool(venv) == (system == "ubuntu 24.04")
+    for action in venv:
+        assert f"awscli=={packages.AWSCLI_VERSION}" in action.shown()
+        assert "/opt/iconha/awscli" in action.shown()
+
+
+def dpkg(*names: str, awseip: bool = True, aws: str | None = "/usr/bin/aws") -> str:
+    said = [f"{name} ii  1.2-3" for name in names]
+    return "\n".join([*said, *(["@awseip"] if awseip else []), *([f"@aws:{aws}"] if aws else [])]) + "\n"
+
+
+ALL = [*BASE, "crmsh", "resource-agents-extra", "awscli"]
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        (dpkg(*ALL), None),
+        (dpkg(*ALL[:-1]), "Missing: awscli."),
+        (dpkg(*ALL, awseip=False), "Missing: the agent awseip."),
+        (dpkg(*ALL, aws=None), "Missing: the AWS CLI."),
+        (dpkg(*ALL).replace("crmsh ii ", "crmsh rc "), "Missing: crmsh."),
+        (dpkg(*ALL).replace("pacemaker ii ", "pacemaker iU"), "Missing: pacemaker."),
+        ("", f"Missing: {', '.join(ALL)}, the agent awseip, the AWS CLI."),
+    ],
+    ids=["all", "one", "no agent", "no aws", "removed", "half configured", "none"],
+)
+def test_what_is_missing_is_named(said: str, missing: str | None) -> None:
+    world = World()
+    world.nodes[ONE].says["dpkg-query"] = said
+    verdict = world.probe(packages.Installed(), ONE)
+    if missing is None:
+        assert isinstance(verdict, Done)
+        assert world.ctx.facts[f"{ONE}.aws"] == "/usr/bin/aws"
+    else:
+        assert isinstance(verdict, Needed)
+        assert verdict.why == missing
+
+
+PACKAGE_DEFAULT = """totem {
+    version: 2
+    cluster_name: debian
+    crypto_cipher: none
+    crypto_hash: none
+}
+nodelist {
+    node {
+        name: node1
+        nodeid: 1
+        ring0_addr: 127.0.0.1
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("conf", "said", "verdict"),
+    [
+        (PACKAGE_DEFAULT, "active\nactive\n@cib.xml\n", Needed),
+        (PACKAGE_DEFAULT, "inactive\ninactive\n@cib.xml\n", Needed),
+        (PACKAGE_DEFAULT, "inactive\nactivating\n", Needed),
+        (PACKAGE_DEFAULT, "inactive\nfailed\n", Done),
+        (None, "inactive\ninactive\n", Done),
+        (corosync.rendered_conf(View(Spec(), KNOWN), ONE), "active\nactive\n@cib.xml\n", Done),
+        ("totem {\n  version: 2\n  cluster_name: theirs\n}\n", "active\nactive\n@cib.xml\n", Done),
+    ],
+    ids=["running", "its CIB", "starting", "clean", "no file", "our cluster", "somebody's cluster"],
+)
+def test_only_the_packages_own_one_node_cluster_is_cleared_away(conf: str | None, said: str, verdict: type) -> None:
+    world = World()
+    if conf is not None:
+        world.nodes[ONE].files["/etc/corosync/corosync.conf"] = conf.encode()
+    world.nodes[ONE].says["is-active"] = said
+    assert isinstance(world.probe(packages.CleanStart(), ONE), verdict)
+
+
+def test_clearing_away_stops_the_services_first() -> None:
+    assert planned(packages.CleanStart(), ONE) == [
+        "systemctl stop pacemaker corosync",
+        "find /var/lib/pacemaker/cib -mindepth 1 -delete",
+    ]
+
+
+def test_the_versions_are_read_and_a_program_that_is_silent_is_said() -> None:
+    world = World()
+    world.nodes[ONE].says["corosync -v"] = "Corosync Cluster Engine, version '3.1.6'\nPacemaker 2.1.2\n/usr/sbin/crm\n"
+    assert isinstance(world.probe(packages.Versions(), ONE), Done)
+    assert (world.ctx.facts[f"{ONE}.corosync"], world.ctx.facts[f"{ONE}.pacemaker"]) == ("3.1.6", "2.1.2")
+    world.nodes[ONE].says["corosync -v"] = "Corosync Cluster Engine, version '3.1.6'\n"
+    assert isinstance(world.probe(packages.Versions(), ONE), Blocked)
+
+
+# authkey
+
+A, B = "a" * 64, "b" * 64
+
+
+def has(digest: str | None, mode: str = "root:root:400:256") -> str:
+    return f"{digest}\n{mode}\n" if digest else ""
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "keep", "verdict", "source", "copied_to"),
+    [
+        (None, None, "", Needed, ONE, None),
+        (A, None, "", Done, ONE, TWO),
+        (None, B, "", Done, TWO, ONE),
+        (A, A, "", Done, ONE, None),
+        (A, B, "", Blocked, None, None),
+        (A, B, ONE, Done, ONE, TWO),
+        (A, B, TWO, Done, TWO, ONE),
+        (None, B, ONE, Done, TWO, ONE),
+    ],
+    ids=[
+        "none",
+        "first has one",
+        "second has one",
+        "equal",
+        "different",
+        "keep first",
+        "keep second",
+        "keep the absent",
+    ],
+)
+def test_a_key_is_made_kept_or_chosen(
+    one: str | None, two: str | None, keep: str, verdict: type, source: str | None, copied_to: str | None
+) -> None:
+    world = World(spec_with(authkey={"keep": keep}))
+    world.nodes[ONE].says["sha256sum"], world.nodes[TWO].says["sha256sum"] = has(one), has(two)
+    found = world.probe(authkey.Generated(), ONE)
+    assert isinstance(found, verdict)
+    assert world.ctx.facts.get("authkey_source") == source
+    if isinstance(found, Blocked):
+        assert f'keep = "{ONE}"' in found.remedy
+        assert A[:16] in found.why
+        assert B[:16] in found.why
+    if copied_to:
+        (target,) = authkey.Shared().targets(world.ctx.view)
+        assert target == copied_to
+        assert isinstance(world.probe(authkey.Shared(), target), Needed)
+        (copy,) = only(authkey.Shared().plan(world.ctx.view, target), Copy)
+        assert (copy.source, copy.target, copy.mode, copy.owner) == (source, target, 0o400, "root:root")
+
+
+def test_the_key_is_made_on_the_first_node_alone() -> None:
+    assert list(authkey.Generated().targets(View(Spec()))) == [ONE]
+    assert planned(authkey.Generated(), ONE) == ["corosync-keygen"]
+
+
+def test_equal_keys_are_not_copied() -> None:
+    world = World()
+    for node in world.nodes.values():
+        node.says["sha256sum"] = has(A)
+    assert isinstance(world.probe(authkey.Shared(), TWO), Done)
+
+
+@pytest.mark.parametrize(
+    ("mode", "verdict"),
+    [
+        ("root:root:400:256", Done),
+        ("root:root:400:128", Done),
+        ("root:root:644:256", Needed),
+        ("ubuntu:root:400:256", Needed),
+        ("root:adm:400:256", Needed),
+        ("root:root:400:127", Blocked),
+        ("root:root:400:0", Blocked),
+    ],
+)
+def test_the_key_is_roots_alone_and_long_enough(mode: str, verdict: type) -> None:
+    world = World()
+    world.nodes[ONE].says["sha256sum"] = has(A, mode)
+    assert isinstance(world.probe(authkey.Private(), ONE), verdict)
+    assert planned(authkey.Private(), ONE) == [
+        "chown root:root /etc/corosync/authkey",
+        "chmod 0400 /etc/corosync/authkey",
+    ]
+
+
+# corosync
+
+
+@pytest.mark.parametrize("transport", ["udpu", "knet"])
+def test_the_file_is_the_guides_with_the_addresses_that_were_read(transport: str) -> None:
+    view = View(spec_with(corosync={"transport": transport, "token_ms": 3000, "port": 5407}), KNOWN)
+    text = corosync.rendered_conf(view, TWO)
+    assert "ring0_addr: 10.0.0.11" in text
+    assert "ring0_addr: 10.0.0.12" in text
+    assert ("bindnetaddr: 10.0.0.12" in text) == (transport == "udpu")
+    assert ("crypto_cipher: aes256" in text) == (transport == "knet")
+    assert "token: 3000" in text
+    assert "mcastport: 5407" in text
+    assert not corosync_conf.has_errors(corosync.findings(view, text))
+
+
+def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step() -> None:
+    text = corosync.rendered_conf(View(Spec()), ONE)
+    assert text.count("⟪PRep-01.private_ip⟫") == 2
+    assert "192.0.2" not in text
+    world = World(facts={f"{ONE}.private_ip": None})
+    verdict = world.probe(corosync.Configured(), ONE)
+    assert isinstance(verdict, Blocked)
+    assert verdict.why == "PRep-01.private_ip is not known."
+
+
+@pytest.mark.parametrize(
+    ("there", "verdict", "words"),
+    [
+        (None, Needed, "There is no corosync.conf."),
+        ("default", Needed, "It is the package's own."),
+        ("wanted", Done, "as wanted"),
+        ("wanted ", Needed, "backup"),
+        ("another", Needed, "backup"),
+    ],
+)
+def test_a_file_is_replaced_only_where_it_differs(there: str | None, verdict: type, words: str) -> None:
+    world = World()
+    text = corosync.wanted_conf(world.ctx.view, ONE)
+    found = {"default": PACKAGE_DEFAULT, "wanted": text, "wanted ": text + " ", "another": "totem {\n}\n"}
+    if there is not None:
+        world.nodes[ONE].files[corosync.PATH] = found[there].encode()
+    said = world.probe(corosync.Configured(), ONE)
+    assert isinstance(said, verdict)
+    assert words in (said.evidence if isinstance(said, Done) else said.why)
+
+
+def test_an_edited_file_that_the_checker_refuses_goes_nowhere_and_its_line_is_named() -> None:
+    world = World(spec_with(corosync={"conf": {ONE: "totem {\n  version: 2\n"}}))
+    verdict = world.probe(corosync.Configured(), ONE)
+    assert isinstance(verdict, Blocked)
+    assert "line " in verdict.why
+    assert world.nodes[ONE].ran == []
+
+
+@pytest.mark.parametrize(
+    ("version", "judge"),
+    [
+        ("3.1.6", "corosync -t -c '{}'"),
+        ("2.4.3", "env 'COROSYNC_MAIN_CONFIG_FILE={}' corosync -t"),
+        (None, "corosync -t -c '{}'"),
+    ],
+)
+def test_corosync_itself_judges_the_new_file_before_the_old_one_goes(version: str | None, judge: str) -> None:
+    view = View(Spec(), {**KNOWN, f"{ONE}.corosync": version})
+    (upload,) = only(corosync.Configured().plan(view, ONE), Upload)
+    assert shlex.join(upload.check) == judge
+    assert (upload.path, upload.mode, upload.owner, upload.backup) == (corosync.PATH, 0o644, "root:root", True)
+    assert "".join(upload.content) == corosync.wanted_conf(view, ONE)
+
+
+MEMBERS_3 = """runtime.members.1.config_version (u64) = 0
+runtime.members.1.ip (str) = r(0) ip(10.0.0.11)
+runtime.members.1.join_count (u32) = 1
+runtime.members.1.status (str) = joined
+runtime.members.2.ip (str) = r(0) ip(10.0.0.12)
+runtime.members.2.status (str) = {status}
+"""
+MEMBERS_2 = MEMBERS_3.replace("runtime.members", "runtime.totem.pg.mrp.srp.members")
+RUNNING = ["systemctl enable corosync", "systemctl restart corosync"]
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "plan"),
+    [
+        ("active\n100\n200\n" + MEMBERS_3.format(status="joined"), None, []),
+        ("active\n100\n200\n" + MEMBERS_2.format(status="joined"), None, []),
+        ("active\n100\n200\n" + MEMBERS_3.format(status="left"), "PRep-02 has not joined.", []),
+        ("active\n100\n200\n", "PRep-01 and PRep-02 have not joined.", []),
+        (
+            "active\n300\n200\n" + MEMBERS_3.format(status="joined"),
+            "Corosync runs with an older corosync.conf.",
+            [RUNNING[0], "systemctl stop pacemaker", RUNNING[1]],
+        ),
+        ("inactive\n300\n\n", "Corosync does not run.", RUNNING),
+        ("failed\n", "Corosync does not run.", RUNNING),
+        ("", "Corosync does not run.", RUNNING),
+    ],
+    ids=["joined", "joined, corosync 2.4", "the other left", "alone", "older file", "stopped", "failed", "silent"],
+)
+def test_corosync_is_started_restarted_or_only_waited_for(said: str, why: str | None, plan: list[str]) -> None:
+    world = World()
+    world.nodes[ONE].says["is-active"] = said
+    verdict = world.probe(corosync.Joined(), ONE)
+    assert isinstance(verdict, Done if why is None else Needed)
+    if isinstance(verdict, Needed):
+        assert verdict.why == why
+    assert world.plan(corosync.Joined(), ONE) == plan
+
+
+def test_the_time_to_join_is_the_specs_and_the_remedy_names_the_ports() -> None:
+    view = View(spec_with(corosync={"settle": 33, "port": 5410}))
+    assert corosync.Joined().patience_for(view) == 33
+    assert "udp 5409-5411" in corosync.Joined().remedy(view)
+
+
+# pacemaker
+
+
+def crm_mon(one: str = "true", two: str = "true", dc: str = "true", resources: str = "", failures: str = "") -> str:
+    head = '<current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>'
+    return f"""<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
+    <stack type="corosync"/>{head if dc == "true" else '<current_dc present="false"/>'}</summary><nodes>
+    <node name="PRep-01" id="1" online="{one}" standby="false" pending="false" unclean="false" type="member"/>
+    <node name="PRep-02" id="2" online="{two}" standby="false" pending="false" unclean="false" type="member"/>
+    </nodes><resources>{resources}</resources><failures>{failures}</failures>
+    <status code="0" message="OK"/></pacemaker-result>"""
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "plan"),
+    [
+        (crm_mon(), None, []),
+        (crm_mon(two="false"), "PRep-02 is not online yet.", []),
+        (crm_mon(one="false", two="false"), "PRep-01 and PRep-02 are not online yet.", []),
+        (crm_mon(dc="false"), "No coordinator (DC) is elected yet.", []),
+        (
+            Completed(102, "", "crm_mon: Error: cluster is not available on this node"),
+            "Pacemaker does not run.",
+            ["systemctl enable pacemaker", "systemctl start pacemaker"],
+        ),
+    ],
+    ids=["online", "one offline", "both offline", "no DC", "stopped"],
+)
+def test_pacemaker_is_started_where_it_is_stopped_and_else_waited_for(
+    said: str | Completed, why: str | None, plan: list[str]
+) -> None:
+    world = World()
+    world.nodes[ONE].says["crm_mon"] = said
+    verdict = world.probe(pacemaker.Online(), ONE)
+    assert (verdict.why if isinstance(verdict, Needed) else None) == why
+    assert world.plan(pacemaker.Online(), ONE) == plan
+
+
+def cib(properties: str = "", nodes: tuple[str, ...] = (ONE, TWO), resources: str = "") -> str:
+    listed = "".join(f'<node id="{number}" uname="{name}"/>' for number, name in enumerate(nodes, start=1))
+    return f"""<cib validate-with="pacemaker-3.9" have-quorum="1"><configuration><crm_config>
+    <cluster_property_set id="cib-bootstrap-options">{properties}</cluster_property_set></crm_config>
+    <nodes>{listed}</nodes><resources>{resources}</resources><constraints/></configuration><status/></cib>"""
+
+
+def nvpair(name: str, value: str) -> str:
+    return f'<nvpair id="x-{name}" name="{name}" value="{value}"/>'
+
+
+STRANGER = '<node name="node1" id="9" online="{online}" standby="false" pending="false" type="member"/></nodes>'
+
+
+@pytest.mark.parametrize(
+    ("nodes", "online", "verdict", "plan"),
+    [
+        ((ONE, TWO), None, Done, None),
+        ((ONE, TWO, "node1"), "false", Needed, ["crm_node --force --remove node1"]),
+        ((ONE, TWO, "node1"), None, Needed, ["crm_node --force --remove node1"]),
+        ((ONE, TWO, "node1"), "true", Blocked, None),
+        (
+            (ONE, TWO, "--all", "a b"),
+            None,
+            Needed,
+            ["crm_node --force --remove --all", "crm_node --force --remove 'a b'"],
+        ),
+    ],
+    ids=["none", "offline", "unheard of", "a living third", "odd names"],
+)
+def test_a_phantom_node_is_removed_and_a_living_one_is_not(
+    nodes: tuple[str, ...], online: str | None, verdict: type, plan: list[str] | None
+) -> None:
+    world = World()
+    world.nodes[ONE].says["cibadmin"] = cib(nodes=nodes)
+    monitor = crm_mon().replace("</nodes>", STRANGER.format(online=online)) if online else crm_mon()
+    world.nodes[ONE].says["crm_mon"] = monitor
+    assert isinstance(world.probe(pacemaker.NoPhantom(), ONE), verdict)
+    if plan is not None:
+        assert sorted(world.plan(pacemaker.NoPhantom(), ONE)) == sorted(plan)
+
+
+GUIDE = nvpair("stonith-enabled", "false") + nvpair("no-quorum-policy", "ignore")
+
+
+@pytest.mark.parametrize(
+    ("shell", "there", "wanted", "why", "plan"),
+    [
+        ("crm", GUIDE, None, None, None),
+        (
+            "crm",
+            "",
+            None,
+            "stonith-enabled is not set; no-quorum-policy is not set.",
+            [
+                "crm configure property stonith-enabled=false",
+                "crm configure property no-quorum-policy=ignore",
+                "crm configure show",
+            ],
+        ),
+        (
+            "pcs",
+            nvpair("stonith-enabled", "true") + nvpair("no-quorum-policy", "ignore"),
+            None,
+            "stonith-enabled is true.",
+            ["pcs property set stonith-enabled=false", "pcs property set no-quorum-policy=ignore", "pcs config"],
+        ),
+        ("crm", "", {}, None, None),
+        (
+            "pcs",
+            GUIDE,
+            {"cluster-delay": "30s"},
+            "cluster-delay is not set.",
+            ["pcs property set cluster-delay=30s", "pcs config"],
+        ),
+    ],
+    ids=["as the guide has them", "crm", "pcs", "none wanted", "another"],
+)
+def test_the_clusters_properties_are_set_where_they_differ(
+    shell: str, there: str, wanted: dict[str, str] | None, why: str | None, plan: list[str] | None
+) -> None:
+    tables: dict[str, Any] = {"packages": {"shell": shell}}
+    if wanted is not None:
+        tables["pacemaker"] = {"properties": wanted}
+    world = World(spec_with(**tables))
+    world.nodes[ONE].says["cibadmin"] = cib(there)
+    verdict = world.probe(pacemaker.Properties(), ONE)
+    assert (verdict.why if isinstance(verdict, Needed) else None) == why
+    if plan is not None:
+        assert world.plan(pacemaker.Properties(), ONE) == plan
+
+
+def test_the_guides_two_properties_say_what_they_mean() -> None:
+    actions = pacemaker.Properties().plan(View(Spec()), ONE)
+    assert [bool(action.why) for action in actions] == [True, True, True]
+    assert "unfit for production" in actions[0].why
+
+
+# awscli
+
+
+@pytest.mark.parametrize(("credentials", "paths"), [("keys", 2), ("role", 1)])
+def test_root_gets_its_files_by_upload_and_for_itself_alone(credentials: str, paths: int) -> None:
+    view = View(spec_with(awscli={"credentials": credentials}, aws={"region": "ap-northeast-2"}), KNOWN)
+    actions = awscli.Configured().plan(view, ONE)
+    uploads = only(actions, Upload)
+    assert [(upload.path, upload.mode, upload.owner, upload.backup) for upload in uploads] == [
+        (path, 0o600, "root:root", True) for path in (awscli.CONFIG, awscli.CREDENTIALS)[:paths]
+    ]
+    vault = Vault(KEYS)
+    assert vault.reveal(uploads[0].content) == "[default]\nregion = ap-northeast-2\noutput = json\n"
+    if paths == 2:
+        assert vault.reveal(uploads[1].content) == (
+            "[default]\naws_access_key_id = AKIANODEKEYNODEKEY01\naws_secret_access_key = secretsecretsecret\n"
+        )
+    assert not any(value in line for line in lines(actions) for value in KEYS.values())
+    assert actions[0].shown() == "install -d -m 0700 -o root -g root /root/.aws"
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (lambda text: text, None),
+        (lambda text: "", "Not as wanted: /root/.aws/config, /root/.aws/credentials."),
+        (lambda text: text.replace("600 /root/.aws/credentials", "644 /root/.aws/credentials"), "(mode)"),
+        (lambda text: text.replace("root 600 /root/.aws/config", "ubuntu 600 /root/.aws/config"), "(mode)"),
+        (lambda text: text[:-80] + "0" * 10 + text[-70:], "/root/.aws/credentials"),
+    ],
+    ids=["as wanted", "nothing there", "credentials for all", "config of another", "other keys"],
+)
+def test_roots_files_are_judged_each_by_content_owner_and_mode(changed: Any, why: str | None) -> None:
+    world = World(secrets=KEYS)
+    said = ""
+    for path, (content, mode) in awscli.files(world.ctx.view).items():
+        digest = hashlib.sha256(world.ctx.vault.reveal(content).encode()).hexdigest()
+        said += f"root {mode:o} {path}\n{digest}  {path}\n"
+    world.nodes[ONE].says["sha256sum"] = changed(said)
+    verdict = world.probe(awscli.Configured(), ONE)
+    assert isinstance(verdict, Done if why is None else Needed)
+    if isinstance(verdict, Needed):
+        assert (why or "") in verdict.why
+
+
+DROP_IN = "[Service]\nEnvironment=AWS_DEFAULT_REGION=us-east-1\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (DROP_IN + "@stopped\n", None),
+        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-1\n", None),
+        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-1", None),
+        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-11\n", "Pacemaker runs without it yet."),
+        (DROP_IN, "Pacemaker runs without it yet."),
+        (DROP_IN.replace("east-1", "east-12"), "The drop-in is not there."),
+        ("", "The drop-in is not there."),
+    ],
+)
+def test_pacemaker_knows_the_region_once_it_runs_with_it(said: str, why: str | None) -> None:
+    world = World()
+    world.nodes[ONE].says["MainPID"] = said
+    verdict = world.probe(awscli.Region(), ONE)
+    assert (verdict.why if isinstance(verdict, Needed) else None) == why
+    assert world.plan(awscli.Region(), ONE) == [
+        f"write {awscli.DROP_IN} (root:root 0644)",
+        "systemctl daemon-reload",
+        "systemctl try-restart pacemaker",
+    ]
+
+
+FAKE_AWS = """#!/bin/sh
+echo "$*" >>"$ASKED"
+case "$*" in
+  *"$DENY"*) echo "An error occurred (UnauthorizedOperation) when calling: You are not authorized" >&2; exit 254 ;;
+  *--dry-run*disassociate*|*disassociate*) echo "An error occurred ($LAST) when calling" >&2; exit 254 ;;
+  *--dry-run*) echo "An error occurred (DryRunOperation): Request would have succeeded" >&2; exit 254 ;;
+esac
+echo '{}'
+"""
+
+
+@pytest.mark.parametrize(
+    ("deny", "last", "refused"),
+    [
+        ("nothing", "DryRunOperation", ""),
+        ("nothing", "InvalidAssociationID.NotFound", ""),
+        ("describe-instances", "DryRunOperation", "DescribeInstances"),
+        ("describe-addresses", "DryRunOperation", "DescribeAddresses"),
+        (" associate-address", "DryRunOperation", "AssociateAddress"),
+        ("disassociate-address", "DryRunOperation", "DisassociateAddress"),
+        ("nothing", "AuthFailure", "DisassociateAddress"),
+    ],
+)
+def test_the_proof_tries_awseips_four_calls_in_a_real_shell(
+    tmp_path: Path, deny: str, last: str, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws, proof = tmp_path / "aws", tmp_path / "state" / "proof"
+    aws.write_text(FAKE_AWS)
+    aws.chmod(0o755)
+    for name, path in (("PROOF", proof), ("CONFIG", tmp_path / "config"), ("CREDENTIALS", tmp_path / "credentials")):
+        monkeypatch.setattr(awscli, name, str(path))
+    (tmp_path / "config").write_text("[default]\n")
+    world = World(facts={f"{ONE}.aws": str(aws)})
+    (prove,) = only(awscli.Proven().plan(world.ctx.view, ONE), Run)
+    env = {"PATH": "/usr/bin:/bin", "DENY": deny, "LAST": last, "ASKED": str(tmp_path / "asked")}
+
+    done = subprocess.run(prove.argv, env=env, capture_output=True, text=True)
+    assert (done.returncode == 0) == (not refused)
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert {name for name, text in said.items() if text != "allowed"} == ({refused} if refused else set())
+    assert len(said) == 4
+    asked = sorted((tmp_path / "asked").read_text().splitlines())
+    start = "--profile default --region us-east-1 ec2"
+    assert asked == [
+        f"{start} associate-address --dry-run --allocation-id eipalloc-1 --instance-id i-00000000000000001",
+        f"{start} describe-addresses --allocation-ids eipalloc-1",
+        f"{start} describe-instances --instance-ids i-00000000000000001",
+        f"{start} disassociate-address --dry-run --association-id eipassoc-00000000000000000",
+    ]
+    assert proof.exists() == (not refused)
+    if not refused:
+        remembers_until_something_changes(world, tmp_path, env)
+
+
+def remembers_until_something_changes(world: World, folder: Path, env: dict[str, str]) -> None:
+    def remembered() -> str:
+        world.nodes[ONE].ran.clear()
+        world.probe(awscli.Proven(), ONE)
+        (look,) = world.nodes[ONE].ran
+        return subprocess.run(look, env=env, capture_output=True, text=True).stdout.strip()
+
+    assert remembered().isdigit()
+    (folder / "config").write_text("[default]\nregion = elsewhere\n")
+    assert remembered() == ""
+    (folder / "config").write_text("[default]\n")
+    assert remembered().isdigit()
+    world.ctx.learn({"allocation_id": "eipalloc-2"})
+    assert remembered() == ""
+
+
+def test_a_proof_that_is_remembered_is_not_made_again() -> None:
+    world = World()
+    world.nodes[ONE].says["proof"] = "185\n"
+    verdict = world.probe(awscli.Proven(), ONE)
+    assert isinstance(verdict, Done)
+    assert verdict.evidence.startswith("proven 3 min ago")
+    world.nodes[ONE].says["proof"] = ""
+    assert isinstance(world.probe(awscli.Proven(), ONE), Needed)
