@@ -67,9 +67,9 @@ class IconhaApp(App[None]):
 
     TITLE = "iconha-tui"
     CSS_PATH = Path(__file__).with_name("assets") / "iconha.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
-    COMMAND_PALETTE_DISPLAY: ClassVar[str | None] = "^p"
 
     def __init__(
         self,
@@ -208,10 +208,13 @@ class IconhaApp(App[None]):
         from iconha_tui.errors import Trouble
         from iconha_tui.widgets.run_state import StageRun, StepState
 
+        before = self.session
         self._close_cluster()
         try:
             self.progress = self.store.progress(spec.name)
             self.session = (self._factory or _session)(self.store, spec, self._confirm_host_key)
+            if before is not None and before.spec.name == spec.name:
+                self.session.ctx.vault = before.ctx.vault
             self.session.use(spec)
         except Trouble as trouble:
             self.tell(trouble)
@@ -339,14 +342,13 @@ class IconhaApp(App[None]):
             return f"{look.glyph} looking"
         return f"{look.glyph} running {self._stage_now} {duration(time.monotonic() - run.began)}"
 
-    def start_run(self, stage: Stage, secrets: Mapping[str, str]) -> bool:
+    def start_run(self, stage: Stage) -> bool:
         """Runs a stage under the draft. False where something is running already, or the draft cannot be saved."""
         if self.busy or self.session is None:
             return False
         self.save()
         if self.session.spec != self.spec:
             return False
-        self.keep(secrets)
         self.trouble.pop(stage.name, None)
         self.runs[stage.name].start("run")
         session = self.session

@@ -1,4 +1,4 @@
-"""What all screens of the program share: the widths at which they change, help, and following the run."""
+"""What all screens of the program share: help, and following the run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 class WizardScreen(Screen[None]):
     """A whole screen. topic: its page in assets/help."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f1,question_mark", "help", "Help", key_display="F1")]
     topic: ClassVar[str] = "welcome"
 

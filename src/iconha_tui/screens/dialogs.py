@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Input, Static
+
+from iconha_tui.errors import Trouble
 
 
 class Ask(ModalScreen[bool]):
@@ -96,14 +98,20 @@ class NameIt(ModalScreen[str]):
         self.dismiss("")
 
 
+Rows = Sequence[Sequence[str]]
+
+
 class Choose(ModalScreen[str]):
-    """A live list to choose from. Rows come when `fill` is called; the first column of a row is its value."""
+    """A live list to choose from. load: brings the rows, in a thread; raises Trouble. A row's first column is its value."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back"), Binding("f6", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back"),
+        Binding("f6", "leave", show=False),
+    ]
 
-    def __init__(self, title: str, columns: Sequence[str]) -> None:
+    def __init__(self, title: str, columns: Sequence[str], load: Callable[[], Rows]) -> None:
         super().__init__()
-        self._title, self._columns = title, columns
+        self._title, self._columns, self._load = title, columns, load
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large"):
@@ -117,21 +125,29 @@ class Choose(ModalScreen[str]):
         table = self.query_one(DataTable)
         table.add_columns(*self._columns)
         table.display = False
+        self._ask()
 
-    def fill(self, rows: Sequence[Sequence[str]]) -> None:
-        """Shows what there is."""
+    @work(thread=True, exit_on_error=False)
+    def _ask(self) -> None:
+        try:
+            rows = self._load()
+        except Trouble as trouble:
+            self.app.call_from_thread(self._say, f"{trouble}\n\nEscape goes back; the value can be typed.")
+        else:
+            self.app.call_from_thread(self._fill, rows)
+
+    def _say(self, text: str) -> None:
+        self.query_one("#choose-state", Static).update(text)
+
+    def _fill(self, rows: Rows) -> None:
         table = self.query_one(DataTable)
         for row in rows:
             table.add_row(*row, key=row[0])
         table.display = bool(rows)
-        self.query_one("#choose-state", Static).update(
+        self._say(
             f"{len(rows)} found." if rows else "There are none. Escape goes back; type the value, or leave it empty."
         )
         table.focus()
-
-    def fail(self, sentence: str) -> None:
-        """Says why there is no list."""
-        self.query_one("#choose-state", Static).update(f"{sentence}\n\nEscape goes back; the value can be typed.")
 
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:

@@ -27,6 +27,7 @@ class Resume(WizardScreen):
         Binding("q", "app.quit", "Quit", show=False),
     ]
     topic = "resume"
+    _busy = False
 
     def compose(self) -> ComposeResult:
         yield TitleBar()
@@ -67,7 +68,9 @@ class Resume(WizardScreen):
             rows.append((lead, Content.styled(text, MUTED)))
         self.query_one(Hanging).show(rows)
         self.query_one("#resume-next", Static).update(self._next())
-        self.refresh_bindings()
+        if app.busy != self._busy:
+            self._busy = app.busy
+            self.refresh_bindings()
 
     def _next(self) -> str:
         app = self.wizard

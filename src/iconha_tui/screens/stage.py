@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -15,7 +15,6 @@ from textual.content import Content
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 
 from iconha_tui.engine.step import AWS, Stage, View
-from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.dialogs import Choose
 from iconha_tui.widgets.failure import FailureBox
@@ -28,9 +27,9 @@ from iconha_tui.widgets.preview import CommandPreview
 from iconha_tui.widgets.rail import StageRail
 from iconha_tui.widgets.step_list import StepList
 from iconha_tui.widgets.title import TitleBar
+from iconha_tui.widgets.words import Words
 
 if TYPE_CHECKING:
-    from iconha_tui.screens.lists import LiveList
     from iconha_tui.spec import Spec
 
 
@@ -76,7 +75,7 @@ class StageScreen(WizardScreen):
                 with TabPane("F3 Commands", id="commands-pane"):
                     yield CommandPreview(self.stage)
                 with TabPane("F4 Progress", id="progress"), Vertical(id="run"):
-                    yield Static(id="run-head", markup=False)
+                    yield Words(id="run-head")
                     yield StepList()
                     yield FailureBox()
                     yield self._output
@@ -124,6 +123,7 @@ class StageScreen(WizardScreen):
     @on(Form.Changed)
     def _typed(self, event: Form.Changed) -> None:
         event.stop()
+        self.wizard.keep(event.form.secrets())
         if event.draft is not None:
             self.wizard.spec = event.draft
             self._preview(event.draft)
@@ -144,23 +144,13 @@ class StageScreen(WizardScreen):
 
         event.stop()
         live = LISTS[event.field.source]
-        dialog = Choose(live.title, live.columns)
+        cloud = self.wizard.cloud()
 
         def chosen(value: str | None) -> None:
             if value:
                 event.field.pick(value)
 
-        self.app.push_screen(dialog, chosen)
-        self._fill(dialog, live)
-
-    @work(thread=True, exit_on_error=False)
-    def _fill(self, dialog: Choose, live: LiveList) -> None:
-        try:
-            rows = live.rows(self.wizard.cloud())
-        except Trouble as trouble:
-            self.app.call_from_thread(dialog.fail, str(trouble))
-        else:
-            self.app.call_from_thread(dialog.fill, rows)
+        self.app.push_screen(Choose(live.title, live.columns, lambda: live.rows(cloud)), chosen)
 
     # Keys
 
@@ -191,10 +181,11 @@ class StageScreen(WizardScreen):
     def action_run_stage(self) -> None:
         if self.form.problem:
             self.action_tab("settings")
+            self.call_after_refresh(self.form.go_to_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
         self._output.clear()
-        if self.wizard.start_run(self.stage, self.form.secrets()):
+        if self.wizard.start_run(self.stage):
             self.action_tab("progress")
 
     def action_stop(self) -> None:
@@ -245,9 +236,10 @@ class StageScreen(WizardScreen):
         failure = app.trouble.get(self.stage.name) or run.failure
         self.query_one(FailureBox).show(failure)
         self.query_one("#run").set_class(failure is not None, "-failed")
-        self.form.disabled = app.busy
         self._head()
-        self.refresh_bindings()
+        if app.busy != self.form.disabled:
+            self.form.disabled = app.busy
+            self.refresh_bindings()
 
     def _head(self) -> None:
         run = self.wizard.runs[self.stage.name]
@@ -268,4 +260,4 @@ class StageScreen(WizardScreen):
             text = f"Not ready: {self.form.problem}"
         else:
             text = "F5 runs this stage; nothing starts before"
-        self.query_one("#run-head", Static).update(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))
+        self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))

@@ -94,7 +94,7 @@ class Field(Vertical):
 class TextField(Field):
     """A line of text. source: the name of a live list that F6 offers. separated: a list, its items between commas."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "choose", "Choose", priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "choose", "Choose from AWS", show=False, priority=True)]
 
     class Choose(Message):
         """The operator wants to choose from the live list."""
@@ -122,7 +122,9 @@ class TextField(Field):
     def compose_input(self) -> ComposeResult:
         yield Input(placeholder=self.example, compact=True, password=bool(self.secret))
         if self.source:
-            yield Button("Choose F6", compact=True, classes="field-choose")
+            button = Button("Choose F6", compact=True, classes="field-choose")
+            button.can_focus = False  # the key does the same; Tab goes from field to field
+            yield button
 
     @property
     def value(self) -> Any:
@@ -172,6 +174,16 @@ class SecretField(TextField):
     ) -> None:
         super().__init__("", label, hint=hint, when=when)
         self.secret = secret
+        self.touched = False
+        """Whether the operator has typed here, so that an empty field means an empty secret."""
+
+    def follow(self, outlook: Outlook) -> None:
+        known = self.secret in outlook.secrets
+        self.query_one(Input).placeholder = "known, in this program's memory" if known and not self.touched else ""
+
+    @on(Input.Changed)
+    def _touched(self) -> None:
+        self.touched = True
 
 
 @dataclass(frozen=True)

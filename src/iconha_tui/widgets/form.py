@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from iconha_tui.spec import Spec
-from iconha_tui.widgets.fields import Field
+from iconha_tui.widgets.fields import Field, SecretField
 from iconha_tui.widgets.outlook import Outlook
 
 if TYPE_CHECKING:
@@ -104,7 +104,15 @@ class Form(Vertical):
 
     def secrets(self) -> dict[str, str]:
         """What was typed into the fields that are kept in memory only."""
-        return {field.secret: str(field.value) for field in self.fields if field.secret and field.display}
+        return {field.secret: field.value for field in self.query(SecretField) if field.touched and field.display}
+
+    def go_to_fault(self) -> None:
+        """Puts the cursor where something is wrong."""
+        for field in self.fields:
+            if field.complaint:
+                for widget in field.query("Input, Choices, TextArea"):
+                    widget.focus()
+                    return
 
 
 def _draft(base: Spec, fields: Iterable[Field]) -> tuple[Spec | None, dict[str, str]]:

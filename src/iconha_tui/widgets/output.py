@@ -67,22 +67,10 @@ class TargetLog(Log):
     def on_resize(self) -> None:
         self._stay()
 
-    def _moved(self) -> None:
-        """The operator has scrolled: at the end it follows again."""
-        self.following = self.scroll_target_y >= self.max_scroll_y
+    def watch_scroll_target_y(self, target: float) -> None:
+        """Scrolled, by whatever key, wheel or bar: it follows where that is the end."""
+        self.following = target >= self.max_scroll_y
         self.border_subtitle = "" if self.following else "scrolled up: End follows again"
-
-    def on_key(self) -> None:
-        self.call_after_refresh(self._moved)
-
-    def on_mouse_scroll_up(self) -> None:
-        self.call_after_refresh(self._moved)
-
-    def on_mouse_scroll_down(self) -> None:
-        self.call_after_refresh(self._moved)
-
-    def on_scroll_to(self) -> None:
-        self.call_after_refresh(self._moved)
 
 
 class OutputPanes(Vertical):

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from iconha_tui.widgets.glyphs import HERE, duration, mark
+from iconha_tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from iconha_tui.engine.journal import StageProgress
@@ -35,7 +36,7 @@ class StageRail(Vertical):
         yield Static("Stages", id="rail-heading")
         for stage in self._stages:
             yield RailEntry(stage.name)
-        yield Static(id="rail-line")
+        yield Words(id="rail-line")
 
     def show(self, progress: Mapping[str, StageProgress]) -> None:
         """Draws the states anew."""
@@ -47,7 +48,7 @@ class StageRail(Vertical):
             look = mark(state)
             time = f" {duration(entry.seconds)}" if entry and entry.seconds and state == "done" else ""
             here = stage.name == self._here
-            self.query_one(f"#rail-{stage.name}", Static).update(
+            self.query_one(f"#rail-{stage.name}", Words).say(
                 Content.assemble(
                     (f"{HERE if here else ' '}{number} ", "bold" if here else ""),
                     (stage.title, "bold" if here else ""),
@@ -68,13 +69,13 @@ class StageRail(Vertical):
                 )
         if not self._here:
             line = Content(f"{done} of {len(self._stages)} stages done")
-        self.query_one("#rail-line", Static).update(Content.assemble(line, "  ", Content(" ").join(ticks)))
+        self.query_one("#rail-line", Words).say(Content.assemble(line, "  ", Content(" ").join(ticks)))
 
     def on_rail_entry_clicked(self, event: RailEntry.Clicked) -> None:
         self.post_message(self.Chosen(event.stage))
 
 
-class RailEntry(Static):
+class RailEntry(Words):
     """One stage in the column."""
 
     class Clicked(Message):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Static
+
+from iconha_tui.widgets.words import Words
 
 
 class TitleBar(Horizontal):
@@ -15,12 +16,12 @@ class TitleBar(Horizontal):
         self._left, self._right = left, right
 
     def compose(self) -> ComposeResult:
-        yield Static(self._text(self._left), id="title-left", markup=False)
-        yield Static(self._right, id="title-right", markup=False)
+        yield Words(self._text(self._left), id="title-left")
+        yield Words(self._right, id="title-right")
 
     def show(self, left: str, right: str) -> None:
-        self.query_one("#title-left", Static).update(self._text(left))
-        self.query_one("#title-right", Static).update(right)
+        self.query_one("#title-left", Words).say(self._text(left))
+        self.query_one("#title-right", Words).say(right)
 
     @staticmethod
     def _text(left: str) -> str:

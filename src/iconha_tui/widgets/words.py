@@ -1,0 +1,19 @@
+"""Words that are told often and change seldom."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+
+class Words(Static):
+    """A text that costs nothing when it is told again unchanged. Its place on the screen has a size of its own."""
+
+    def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(text, id=id, classes=classes, markup=False)
+        self._told: Content | str = text
+
+    def say(self, text: Content | str) -> None:
+        if text != self._told:
+            self._told = text
+            self.update(text, layout=False)

@@ -1,0 +1,84 @@
+"""The wizard over a world in this process, driven by keys alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from iconha_tui.app import IconhaApp
+from iconha_tui.store import Store
+
+from .fakes import World, stages
+
+SIZES = [(80, 24), (120, 40)]
+Pressed = Pilot[None]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "state")
+
+
+@pytest.fixture
+def wizard(world: World, store: Store) -> Callable[..., IconhaApp]:
+    """Makes the app; what is passed goes to it."""
+
+    def make(**more: Any) -> IconhaApp:
+        return IconhaApp(store, session_factory=world.session, **({"stages": stages(world), "warm_up": False} | more))
+
+    return make
+
+
+@pytest.fixture(params=SIZES, ids=["80x24", "120x40"])
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    found: tuple[int, int] = request.param
+    return found
+
+
+async def until(pilot: Pressed, true: Callable[[], Any], seconds: float = 10) -> None:
+    """Waits for something to come true."""
+    for _ in range(int(seconds / 0.02)):
+        await pilot.pause(0.02)
+        if true():
+            await pilot.pause()
+            return
+    raise AssertionError(f"not true after {seconds} s; on the screen:\n{text(pilot.app)}")
+
+
+async def press(pilot: Pressed, *keys: str) -> None:
+    """Presses keys, and lets the screen come to rest."""
+    await pilot.press(*keys)
+    await pilot.pause()
+
+
+async def shows(pilot: Pressed, words: str) -> None:
+    """Waits for words to be on the screen."""
+    await until(pilot, lambda: words in text(pilot.app))
+
+
+async def begin(pilot: Pressed) -> None:
+    """From the welcome screen to the first stage of a new cluster."""
+    await press(pilot, "n", "enter")
+    await until(pilot, lambda: pilot.app.screen.query("Form"))
+
+
+async def run_stage(pilot: Pressed) -> None:
+    """Runs the stage on the screen to its end."""
+    await press(pilot, "f5")
+    await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
+    await pilot.pause(0.1)
+
+
+def text(app: Any) -> str:
+    """What is on the screen, as text."""
+    lines = app.screen._compositor.render_strips(app.size)
+    return "\n".join("".join(segment.text for segment in strip).replace("\u00a0", " ").rstrip() for strip in lines)
