@@ -105,7 +105,9 @@ def _unknown_section(adviser: _Adviser, section: Section, path: str) -> None:
     if len(adviser.findings) >= MAX_FINDINGS:
         return
     if path and section.name in _TOP:
-        message = f"'{section.name}' stands inside '{path}', where corosync ignores it: is a '}}' missing above?"
+        message = (
+            f"{shown(section.name)} stands inside {shown(path)}, where corosync ignores it: is a '}}' missing above?"
+        )
     else:
         close = difflib.get_close_matches(section.name[:40], [name.rpartition(".")[2] for name in KNOWN], n=1)
         message = f"Corosync ignores the section {shown(section.name)}" + (f": '{close[0]}'?" if close else ".")
@@ -119,11 +121,11 @@ def _keys(adviser: _Adviser, section: Section, path: str) -> None:
         if len(adviser.findings) >= MAX_FINDINGS:
             return  # the hints cost more than the rest together
         if item.key not in known:
-            adviser.warn(item, f"Corosync ignores {shown(item.key)} in '{path}'{_hint(item.key, path)}.")
+            adviser.warn(item, f"Corosync ignores {shown(item.key)} in {shown(path)}{_hint(item.key, path)}.")
         elif last[item.key] is not item and path not in _REPEATING:
-            adviser.warn(item, f"'{item.key}' stands again further down: that line counts, not this one.")
+            adviser.warn(item, f"{shown(item.key)} stands again further down: that line counts, not this one.")
         elif item.value == "":
-            adviser.warn(item, f"'{item.key}' has no value.")
+            adviser.warn(item, f"{shown(item.key)} has no value.")
 
 
 def _hint(key: str, path: str) -> str:

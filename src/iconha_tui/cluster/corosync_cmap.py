@@ -248,7 +248,9 @@ class _Builder:
             self._error(section, "Write one section inside the other: a name with a dot is not a section of its own.")
             return
         if outer_state in _CLOSED and state is not _State.MEMBER:
-            self._error(section, f"No section may stand inside '{outer}': a closing brace is missing before this line.")
+            self._error(
+                section, f"No section may stand inside {shown(outer)}: a closing brace is missing before this line."
+            )
             return
         if state is _State.NODE:
             self.node = Node(section)

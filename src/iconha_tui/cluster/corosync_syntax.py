@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from iconha_tui.cluster.findings import Finding
+from iconha_tui.cluster.findings import Finding, shown
 
 LINE_BYTES = 510
 """The longest line in bytes, without its line feed: fgets() into a buffer of 512 (coroparse.c)."""
@@ -109,7 +109,7 @@ class _Parser:
             self._error(
                 section.line,
                 section.column,
-                f"The section '{section.name}' opened here is never closed: '}}' is missing.",
+                f"The section {shown(section.name)} opened here is never closed: '}}' is missing.",
             )
         return Document(self.root, self.findings)
 
