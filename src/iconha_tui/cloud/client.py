@@ -123,7 +123,9 @@ def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
 
 def profiles(aws: Aws) -> list[str]:
     """The names of the profiles that the operator's AWS config files have."""
-    return list(_session(aws.model_copy(update={"profile": ""})).available_profiles)
+    found = _session(aws.model_copy(update={"profile": ""})).available_profiles
+    # A config file of one's own is read as a credentials file too, where sections have no such prefix.
+    return [name for name in found if not (aws.config_file and name.startswith("profile "))]
 
 
 def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
