@@ -204,6 +204,6 @@ def _spec(named: Path) -> Spec:
     from iconha_tui import spec as specs
     from iconha_tui.store import Store
 
-    if not named.exists() and named.name == str(named) and str(named) in (store := Store()).names():
+    if named.name == str(named) and str(named) in (store := Store()).names() and not named.exists():
         return store.spec(str(named))
     return specs.load(named)
