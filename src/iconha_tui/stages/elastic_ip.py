@@ -43,7 +43,10 @@ def creation(view: View) -> tuple[str, ...]:
 class Configured(OnFirst):
     id = "elastic_ip.primitive"
     title = "The Elastic IP is a resource of the cluster"
-    guide = 'crm configure primitive elastic-ip ocf:heartbeat:awseip params elastic_ip="…" awscli="$(which aws)" allocation_id="…" …'
+    guide = (
+        'crm configure primitive elastic-ip ocf:heartbeat:awseip params elastic_ip="…" awscli="$(which aws)" '
+        'allocation_id="…" …'
+    )
     departs = "A resource that is there already is updated in place, without stopping it where the change does not ask for it."
 
     def probe(self, ctx: Context, target: str) -> Verdict:

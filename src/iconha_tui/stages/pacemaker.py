@@ -18,7 +18,8 @@ PROPERTY_MEANS = {
         "address from one another in turn. The book of Pacemaker calls that unfit for production."
     ),
     "no-quorum-policy": (
-        "ignore: a node goes on alone when the other is gone, which a pair needs; it also lets a lone booting node take the address."
+        "ignore: a node goes on alone when the other is gone, which a pair needs; it also lets a lone booting node take the "
+        "address."
     ),
 }
 """One sentence on what a property means, for the stage's screen."""
