@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from iconha_tui.engine.actions import Action, Call, Lookup, Run
@@ -20,6 +21,9 @@ CANONICAL = "099720109477"
 
 _CODENAMES = {"18.04": "bionic", "20.04": "focal", "22.04": "jammy", "24.04": "noble"}
 
+BOOT = 240.0
+"""Seconds within which a machine that was just started lets one in."""
+
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
 
@@ -32,7 +36,7 @@ def find_instance(view: View, node: str) -> dict[str, Any]:
 
 
 def instance_lookups(view: View, node: str) -> list[Lookup]:
-    """The facts of a node's machine: <node>.instance_id, .state, .private_ip, .public_ip, .vpc_id, .groups."""
+    """The facts of a node's machine: <node>.instance_id, .state, .private_ip, .public_ip, .vpc_id, .started, .zone, .groups."""
     params = find_instance(view, node)
     fields = {
         "instance_id": "InstanceId",
@@ -40,6 +44,7 @@ def instance_lookups(view: View, node: str) -> list[Lookup]:
         "private_ip": "PrivateIpAddress",
         "public_ip": "PublicIpAddress",
         "vpc_id": "VpcId",
+        "started": "LaunchTime",
         "zone": "Placement.AvailabilityZone",
         "groups": "NetworkInterfaces[?Attachment.DeviceIndex==`0`].Groups[] | [].GroupId",
     }
@@ -242,7 +247,11 @@ class Machine(Step):
         if view.spec.instances.mode == "existing":
             # For scripts: the groups as they stand between the quotes of a JSON list.
             found += [
-                replace(each, fact=each.fact.replace(".groups", ".held_groups"), query=f"join('\",\"', {each.query} || `[]`)")
+                replace(
+                    each,
+                    fact=each.fact.replace(".groups", ".held_groups"),
+                    query=f"join('\",\"', {each.query} || `[]`)",
+                )
                 for each in found
                 if each.fact.endswith(".groups")
             ]
@@ -413,7 +422,12 @@ class Signin(Step):
     departs = (
         "Unknown host keys are shown to you first, and are kept per instance, since the Elastic IP changes machines."
     )
-    patience = 300.0
+
+    def patience_for(self, view: View) -> float:
+        """Four minutes from the start of the younger machine, half a minute for one that has been up for long."""
+        started = [at for node in view.spec.names if isinstance(at := view.facts.get(f"{node}.started"), datetime)]
+        age = (datetime.now(UTC) - max(started)).total_seconds() if started else 0.0
+        return max(BOOT - age, 30.0)
 
     def lookups(self, view: View) -> list[Lookup]:
         return [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
