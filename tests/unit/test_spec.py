@@ -138,8 +138,9 @@ def test_what_looks_right_and_is_not(place: str, value: str) -> None:
 def test_what_the_spec_takes_corosync_and_the_cluster_shells_take_too() -> None:
     names = ["a", "A-1", "9lives", "a" * 63, "PRep-01"]
     for name in names:
-        view = View(Spec(nodes=[NodeSpec(name=name), NodeSpec(name="other")]))
-        assert not corosync_conf.has_errors(corosync.findings(view, corosync.rendered_conf(view, name))), name
+        addresses = {f"{name}.private_ip": "10.0.0.11", "other.private_ip": "10.0.0.12"}
+        view = View(Spec(nodes=[NodeSpec(name=name), NodeSpec(name="other")]), addresses)
+        assert not corosync_conf.has_errors(corosync_conf.check(corosync.rendered_conf(view, name))), name
     for id in ["_", "a" * 64, "elastic-ip"]:
         shells.check(elastic_ip.wanted_primitive(View(Spec.model_validate(with_value("elastic_ip.id", id)), FACTS)))
 

@@ -248,7 +248,7 @@ def test_the_file_is_the_guides_with_the_addresses_that_were_read(transport: str
     assert ("crypto_cipher: aes256" in text) == (transport == "knet")
     assert "token: 3000" in text
     assert "mcastport: 5407" in text
-    assert not corosync_conf.has_errors(corosync.findings(view, text))
+    assert not corosync_conf.has_errors(corosync_conf.check(text, nodes=corosync.addresses(view)))
 
 
 def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step() -> None:
