@@ -17,9 +17,9 @@ def _render(outlook: Outlook, node: str) -> str:
     return rendered_conf(View(outlook.spec, outlook.facts), node)
 
 
-def _judge(outlook: Outlook, text: str) -> Sequence[Finding]:
+def _judge(outlook: Outlook, node: str, text: str) -> Sequence[Finding]:
     try:
-        return findings(View(outlook.spec, outlook.facts), text)
+        return findings(View(outlook.spec, outlook.facts), text, node)
     except ValueError as error:
         return [Finding(1, 1, "error", str(error))]
 

@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
 
@@ -35,7 +36,7 @@ class Resume(WizardScreen):
             yield Static(id="resume-before", markup=False)
             yield Hanging(id="resume-found")
             yield Static(id="resume-next", markup=False)
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         progress = self.wizard.progress

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static, TabbedContent, TabPane
+from textual.widgets import Static, TabbedContent, TabPane
 
 from iconha_tui.engine.step import AWS, Stage, View
 from iconha_tui.screens.base import WizardScreen
@@ -21,6 +21,7 @@ from iconha_tui.widgets.failure import FailureBox
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.outlook import Outlook
 from iconha_tui.widgets.output import OutputPanes
 from iconha_tui.widgets.preview import CommandPreview
@@ -80,7 +81,7 @@ class StageScreen(WizardScreen):
                     yield FailureBox()
                     yield self._output
                     yield Static(f"The whole output: {app.transcript}", id="transcript", markup=False)
-        yield Footer(show_command_palette=True)
+        yield KeyLine()
 
     def _targets(self) -> list[str]:
         """The targets of this stage's steps, the nodes first."""

@@ -12,10 +12,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer
 
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.hanging import Hanging, Row
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.status_view import status_rows
 from iconha_tui.widgets.title import TitleBar
 
@@ -52,7 +52,7 @@ class StatusScreen(WizardScreen):
         yield TitleBar()
         with VerticalScroll(id="status-page"):
             yield Hanging(id="status")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one("#status-page").focus()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Markdown
+from textual.widgets import Markdown
 
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Summary(WizardScreen):
         yield TitleBar()
         with VerticalScroll(id="summary-page"):
             yield Markdown()
-        yield Footer()
+        yield KeyLine()
 
     async def on_mount(self) -> None:
         self.query_one(TitleBar).show(f"cluster {self.wizard.spec.name}", "summary")

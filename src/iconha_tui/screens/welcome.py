@@ -9,9 +9,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 
 from iconha_tui.screens.base import WizardScreen
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Welcome(WizardScreen):
         Binding("enter,f5", "resume", "Open", key_display="⏎"),
         Binding("n,f8", "new", "New", key_display="n"),
         Binding("s", "status", "Status"),
-        Binding("d,delete", "forget", "Delete", key_display="d"),
+        Binding("d,delete", "forget", "Forget a cluster", show=False),
         Binding("q", "app.quit", "Quit", show=False),
     ]
     topic = "welcome"
@@ -44,7 +45,7 @@ class Welcome(WizardScreen):
             yield Static(INTRO, id="intro", markup=False)
             yield Static(EMPTY, id="saved-title", markup=False)
             yield DataTable(cursor_type="row", id="saved")
-        yield Footer()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         table = self.query_one(DataTable)

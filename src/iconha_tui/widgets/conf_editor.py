@@ -28,7 +28,7 @@ PAUSE = 0.15
 
 Render = Callable[[Outlook, str], str]
 """The guide's form of a node's file under a draft. Raises ValueError."""
-Judge = Callable[[Outlook, str], Sequence[Finding]]
+Judge = Callable[[Outlook, str, str], Sequence[Finding]]
 
 
 class ConfArea(TextArea):
@@ -220,7 +220,7 @@ class ConfEditor(Field):
         first, second = self.panes
         differing = differing_lines(first.area.text, second.area.text)
         for pane, lines in zip((first, second), differing, strict=True):
-            pane.judge(self._check(self._outlook, pane.area.text), lines)
+            pane.judge(self._check(self._outlook, pane.node, pane.area.text), lines)
 
     @on(Tabs.TabActivated)
     def _tab(self, event: Tabs.TabActivated) -> None:

@@ -20,7 +20,7 @@ class TitleBar(Horizontal):
         yield Words(self._right, id="title-right")
 
     def show(self, left: str, right: str) -> None:
-        self.query_one("#title-left", Words).say(self._text(left))
+        self.query_one("#title-left", Words).say(self._text(left), layout=True)
         self.query_one("#title-right", Words).say(right)
 
     @staticmethod

@@ -7,13 +7,13 @@ from textual.widgets import Static
 
 
 class Words(Static):
-    """A text that costs nothing when it is told again unchanged. Its place on the screen has a size of its own."""
+    """A text that costs nothing when it is told again unchanged. layout: its size may change with it."""
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(text, id=id, classes=classes, markup=False)
         self._told: Content | str = text
 
-    def say(self, text: Content | str) -> None:
+    def say(self, text: Content | str, *, layout: bool = False) -> None:
         if text != self._told:
             self._told = text
-            self.update(text, layout=False)
+            self.update(text, layout=layout)

@@ -1,0 +1,49 @@
+"""The line of keys at the bottom: what the screen in sight can do now, six at most, and the palette."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.content import Content
+from textual.screen import Screen
+from textual.style import Style
+from textual.widget import Widget
+
+MOST = 5
+"""Keys shown beside the palette's."""
+
+
+class KeyLine(Widget):
+    """Draws the keys as one text: Textual's own Footer mounts a widget for each whenever the focus moves."""
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def _changed(self, screen: Screen[object]) -> None:
+        if screen is self.screen and self.is_mounted:
+            self.refresh()
+
+    def render(self) -> Content:
+        keys = list(self._keys())[:MOST]
+        left = Content("  ").join(_key(key, display, words) for key, display, words in keys)
+        right = _key("ctrl+p", "^p", "Commands")
+        gap = self.size.width - left.cell_length - right.cell_length
+        if gap < 2:
+            return Content("  ").join([left, right])
+        return Content.assemble(left, " " * gap, right)
+
+    def _keys(self) -> Iterator[tuple[str, str, str]]:
+        """The keys to show: an action once, under its first key."""
+        told: set[str] = set()
+        for active in self.screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled and binding.description and binding.action not in told:
+                told.add(binding.action)
+                if binding.action != "app.command_palette" and binding.action != "command_palette":
+                    yield binding.key, self.app.get_key_display(binding), binding.description
+
+
+def _key(key: str, display: str, words: str) -> Content:
+    """One key; a click on it presses it."""
+    press = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
+    return Content.assemble((display, "bold $footer-key-foreground"), f" {words}").stylize(press)
