@@ -60,6 +60,8 @@ class Session:
         old = self.ctx.spec
         self.store.save(spec)
         self.ctx.spec = spec
+        if (spec.aws, spec.instances, spec.nodes) != (old.aws, old.instances, old.nodes):
+            self.ctx.facts.clear()  # they may be of other machines
         if spec.aws != old.aws or spec.awscli != old.awscli:
             self._clouds.clear()
         if spec.ssh != old.ssh or spec.names != old.names:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,16 @@ def test_a_package_that_is_missing_is_named_with_the_node(operator: Operator) ->
         assert "package archive" in failed["remedy"]
     finally:
         operator.node(FIRST, "mv /root/sources.kept /etc/apt/sources.list.d")
+
+
+def test_the_one_node_cluster_that_apt_has_started_is_cleared_away(operator: Operator) -> None:
+    by_hand = "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update; apt-get -qq -y install --no-install-recommends pacemaker"
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: operator.node(name, f"{by_hand} >/dev/null 2>&1"), (FIRST, SECOND)))
+    assert "node1" in operator.node(FIRST, "until crm_mon -1 2>/dev/null | grep node1; do sleep 0.5; done")
+    done = operator.run("--until", "packages")
+    assert done.returncode == 0, done.stdout[-3000:]
+    for name in (FIRST, SECOND):
+        assert operator.node(name, "systemctl is-active corosync pacemaker || true").split() == ["inactive"] * 2
+        assert operator.node(name, "ls -A /var/lib/pacemaker/cib") == ""
+    assert "Nothing to do" in operator.run("--until", "packages").stdout

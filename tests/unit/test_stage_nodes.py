@@ -50,11 +50,13 @@ def test_packages_are_installed_without_a_question_and_outlive_the_connection(sy
     actions = packages.Installed().plan(View(Spec(), {f"{ONE}.os": system}), ONE)
     apt = "env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -o DPkg::Lock::Timeout=300 -q"
     names = " ".join(packages.apt_packages(View(Spec(), {f"{ONE}.os": system}), ONE))
-    update, install, *_ = only(actions, Run)
+    update, mask, install, unmask, *_ = only(actions, Run)
     assert update.shown() == f"{apt} update"
     assert install.shown() == (f"{apt} -y -o Dpkg::Options::=--force-confold install --no-install-recommends {names}")
     assert update.long
     assert install.long
+    assert mask.shown() == "systemctl mask --runtime corosync pacemaker"
+    assert unmask.shown() == "systemctl unmask --runtime corosync pacemaker"
     assert actions[-1].shown() == "pacemakerd --version; corosync -v; crm --version"
     venv = [action for action in actions if "venv" in action.shown() and "pip" in action.shown()]
     assert bool(venv) == (system == "ubuntu 24.04")
@@ -80,9 +82,11 @@ ALL = [*BASE, "crmsh", "resource-agents-extra", "awscli"]
         (dpkg(*ALL, aws=None), "Missing: the AWS CLI."),
         (dpkg(*ALL).replace("crmsh ii ", "crmsh rc "), "Missing: crmsh."),
         (dpkg(*ALL).replace("pacemaker ii ", "pacemaker iU"), "Missing: pacemaker."),
+        (dpkg(*ALL) + "masked-runtime\nmasked-runtime\n", "Missing: an end to an interrupted installation."),
+        (dpkg(*ALL) + "enabled\nenabled\n", None),
         ("", f"Missing: {', '.join(ALL)}, the agent awseip, the AWS CLI."),
     ],
-    ids=["all", "one", "no agent", "no aws", "removed", "half configured", "none"],
+    ids=["all", "one", "no agent", "no aws", "removed", "half configured", "interrupted", "enabled", "none"],
 )
 def test_what_is_missing_is_named(said: str, missing: str | None) -> None:
     world = World()
@@ -536,27 +540,40 @@ DROP_IN = "[Service]\nEnvironment=AWS_DEFAULT_REGION=us-east-1\n"
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("there", "verdict"),
+    [(DROP_IN, Done), (DROP_IN.replace("east-1", "east-12"), Needed), (None, Needed)],
+)
+def test_pacemaker_is_told_the_region_by_a_drop_in(there: str | None, verdict: type) -> None:
+    world = World()
+    if there is not None:
+        world.nodes[ONE].files[awscli.DROP_IN] = there.encode()
+    assert isinstance(world.probe(awscli.Region(), ONE), verdict)
+    assert world.plan(awscli.Region(), ONE) == [f"write {awscli.DROP_IN} (root:root 0644)", "systemctl daemon-reload"]
+
+
+@pytest.mark.parametrize(
+    ("said", "monitor", "why"),
     [
-        (DROP_IN + "@stopped\n", None),
-        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-1\n", None),
-        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-1", None),
-        (DROP_IN + "@AWS_DEFAULT_REGION=us-east-11\n", "Pacemaker runs without it yet."),
-        (DROP_IN, "Pacemaker runs without it yet."),
-        (DROP_IN.replace("east-1", "east-12"), "The drop-in is not there."),
-        ("", "The drop-in is not there."),
+        ("AWS_DEFAULT_REGION=us-east-1\n", crm_mon(), None),
+        ("AWS_DEFAULT_REGION=us-east-11\n", crm_mon(), "Pacemaker runs without it yet."),
+        ("", crm_mon(), "Pacemaker runs without it yet."),
+        ("stopped\n", crm_mon(), "Pacemaker does not run."),
+        ("AWS_DEFAULT_REGION=us-east-1\n", crm_mon(one="false"), "PRep-01 is not back in the cluster yet."),
+        ("AWS_DEFAULT_REGION=us-east-1\n", crm_mon(dc="false"), "PRep-01 is not back in the cluster yet."),
     ],
 )
-def test_pacemaker_knows_the_region_once_it_runs_with_it(said: str, why: str | None) -> None:
+def test_pacemaker_knows_the_region_once_it_runs_with_it(said: str, monitor: str, why: str | None) -> None:
     world = World()
     world.nodes[ONE].says["MainPID"] = said
-    verdict = world.probe(awscli.Region(), ONE)
+    world.nodes[ONE].says["crm_mon"] = monitor
+    verdict = world.probe(awscli.Reread(0), ONE)
     assert (verdict.why if isinstance(verdict, Needed) else None) == why
-    assert world.plan(awscli.Region(), ONE) == [
-        f"write {awscli.DROP_IN} (root:root 0644)",
-        "systemctl daemon-reload",
-        "systemctl try-restart pacemaker",
-    ]
+
+
+def test_the_nodes_are_restarted_one_after_the_other_the_passive_one_first() -> None:
+    restarts = [step for step in awscli.STAGE.steps if isinstance(step, awscli.Reread)]
+    assert [list(step.targets(View(Spec()))) for step in restarts] == [["PRep-02"], ["PRep-01"]]
+    assert planned(restarts[0], "PRep-02") == ["systemctl restart pacemaker"]
 
 
 FAKE_AWS = """#!/bin/sh

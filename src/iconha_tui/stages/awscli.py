@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages.pacemaker import read_status
 
 CREDENTIALS = "/root/.aws/credentials"
 CONFIG = "/root/.aws/config"
@@ -70,30 +72,66 @@ class Configured(Step):
 
 class Region(Step):
     id = "awscli.region"
-    title = "Pacemaker knows the region"
+    title = "Pacemaker is told the region"
     guide = 'echo "AWS_DEFAULT_REGION=<region>" >> /lib/systemd/system/pacemaker.service'
     departs = "Appended there it lands in [Install] and has no effect: a systemd drop-in is what Pacemaker reads."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        region = ctx.spec.aws.region
-        script = (
-            f"cat {DROP_IN}; p=$(systemctl show -p MainPID pacemaker | cut -d= -f2); "
-            'if [ "$p" = 0 ]; then echo @stopped; '
-            "else tr '\\0' '\\n' <\"/proc/$p/environ\" | grep ^AWS_DEFAULT_REGION= | sed s/^/@/; fi"
-        )
-        said = ctx.node(target).run(("sh", "-c", script)).stdout
-        if _drop_in(region) not in said:
+        there = ctx.node(target).read(DROP_IN)
+        if there is None or there.decode(errors="replace") != _drop_in(ctx.spec.aws.region):
             return Needed("The drop-in is not there.")
-        if "@stopped" not in said and f"@AWS_DEFAULT_REGION={region}\n" not in said + "\n":
-            return Needed("Pacemaker runs without it yet.")
-        return Done(f"AWS_DEFAULT_REGION={region}")
+        return Done(DROP_IN)
 
     def plan(self, view: View, target: str) -> list[Action]:
         return [
             Upload(target, DROP_IN, (_drop_in(view.spec.aws.region),)),
             Run(target, ("systemctl", "daemon-reload")),
-            Run(target, ("systemctl", "try-restart", "pacemaker"), "so that it reads the region", timeout=300),
         ]
+
+
+class Reread(Step):
+    """One node after the other: what runs on the one moves to the other meanwhile, and no election is waited for."""
+
+    departs = "Pacemaker reads its environment when it starts; one node at a time, so that the other keeps the cluster."
+
+    def __init__(self, which: int) -> None:
+        self._which = which
+        self.id = f"awscli.reread_{('active', 'passive')[which]}"
+        self.title = f"Pacemaker on the {('active', 'passive')[which]} node knows the region"
+
+    def targets(self, view: View) -> Sequence[str]:
+        return [view.spec.names[self._which]]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        wanted = f"AWS_DEFAULT_REGION={ctx.spec.aws.region}"
+        script = (
+            "p=$(systemctl show -p MainPID pacemaker | cut -d= -f2); "
+            'if [ "$p" = 0 ]; then echo stopped; '
+            "else tr '\\0' '\\n' <\"/proc/$p/environ\" | grep ^AWS_DEFAULT_REGION=; fi"
+        )
+        said = ctx.node(target).run(("sh", "-c", script)).stdout.strip()
+        if said == "stopped":
+            return Needed("Pacemaker does not run.")
+        if said != wanted:
+            return Needed("Pacemaker runs without it yet.")
+        status = read_status(ctx, target)
+        node = status.node(target) if status else None
+        if not (status and status.dc and node and node.online and not node.pending):
+            return Needed(f"{target} is not back in the cluster yet.")
+        return Done(wanted)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [
+            Run(
+                target, ("systemctl", "restart", "pacemaker"), "the other node keeps the cluster meanwhile", timeout=300
+            )
+        ]
+
+    def condition(self, view: View, target: str) -> Run:
+        return Run(target, ("sh", "-c", f"crm_mon -1 | grep -q 'Online:.* {target} '"))
+
+    def patience_for(self, view: View) -> float:
+        return float(view.spec.pacemaker.settle)
 
 
 def _drop_in(region: str) -> str:
@@ -183,5 +221,5 @@ STAGE = Stage(
         "Root on both machines gets what awseip needs to speak to AWS: keys or the instance's role, and the region. Then each "
         "machine proves it by the very calls that awseip makes, so that nothing is left to be found out at the failover."
     ),
-    steps=(Configured(), Region(), Proven()),
+    steps=(Configured(), Region(), Reread(1), Reread(0), Proven()),
 )

@@ -7,6 +7,7 @@ import hashlib
 from iconha_tui.cluster.corosync_conf import (
     CorosyncSettings,
     Finding,
+    Host,
     NodeAddress,
     check,
     departures,
@@ -60,11 +61,14 @@ def wanted_conf(view: View, node: str) -> str:
     return view.spec.corosync.conf.get(node) or rendered_conf(view, node)
 
 
-def findings(view: View, text: str) -> list[Finding]:
-    """What the checker says of a text that is to be a node's corosync.conf; markers are read as addresses."""
+def findings(view: View, text: str, node: str) -> list[Finding]:
+    """What the checker says of a text that is to be `node`'s corosync.conf; markers are read as addresses."""
     for name, stand_in in zip(view.spec.names, _STAND_INS, strict=True):
         text = text.replace(unknown(f"{name}.private_ip"), stand_in)
-    return check(text, nodes=addresses(view))
+    pair = addresses(view)
+    own = next(each.ring0_addr for each in pair if each.name == node)
+    host = Host(str(view.facts.get(f"{node}.hostname") or node), frozenset({own, "127.0.0.1"}))
+    return check(text, nodes=pair, host=host)
 
 
 class Configured(Step):
@@ -86,7 +90,7 @@ class Configured(Step):
             return Blocked(str(error), "Correct it in the corosync stage.")
         if missing := dict.fromkeys(unknown_facts(text)):
             return Blocked(f"{', '.join(missing)} is not known.", "Run the instances stage first.")
-        faults = findings(ctx.view, text)
+        faults = findings(ctx.view, text, target)
         if has_errors(faults):
             first = next(fault for fault in faults if fault.severity == "error")
             return Blocked(

@@ -13,6 +13,8 @@ AWSCLI_VENV = "/opt/iconha/awscli"
 
 AWSEIP = "/usr/lib/ocf/resource.d/heartbeat/awseip"
 
+SERVICES = ("corosync", "pacemaker")
+
 _APT = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a", "apt-get", "-o", "DPkg::Lock::Timeout=300")
 
 _AWSEIP_IN = {"ubuntu 22.04": "resource-agents-extra", "ubuntu 24.04": "resource-agents-extra"}
@@ -47,14 +49,16 @@ class Installed(Step):
     guide = "apt-get -y update; apt-get install pacemaker; apt install crmsh; apt-get install haveged; apt-get install aws-cli"
     departs = (
         "There is no package aws-cli: it is awscli. awseip is in a package of its own on newer releases. haveged is needed only "
-        "where the kernel's /dev/random still blocks. Recommended extras are left out."
+        "where the kernel's /dev/random still blocks. Recommended extras are left out. The services are masked meanwhile, as "
+        "apt would start them with a one-node configuration."
     )
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         names = apt_packages(ctx.view, target)
         script = (
             f"dpkg-query -W -f '${{Package}} ${{db:Status-Abbrev}} ${{Version}}\\n' {' '.join(names)} 2>/dev/null; "
-            f"test -x {AWSEIP} && echo @awseip; command -v aws | sed s/^/@aws:/"
+            f"test -x {AWSEIP} && echo @awseip; command -v aws | sed s/^/@aws:/; "
+            f"systemctl is-enabled {' '.join(SERVICES)} 2>/dev/null"
         )
         said = ctx.node(target).run(("sh", "-c", script)).stdout.split("\n")
         versions = {words[0]: words[2] for line in said if len(words := line.split()) == 3 and words[1] == "ii"}
@@ -64,6 +68,8 @@ class Installed(Step):
         aws = next((line.removeprefix("@aws:") for line in said if line.startswith("@aws:")), None)
         if aws is None:
             missing.append("the AWS CLI")
+        if "masked-runtime" in said:
+            missing.append("an end to an interrupted installation")
         facts = {f"{target}.aws": aws, f"{target}.versions": versions}
         if missing:
             return Needed(f"Missing: {', '.join(dict.fromkeys(missing))}.", facts)
@@ -74,6 +80,7 @@ class Installed(Step):
         shell = view.spec.packages.shell
         actions: list[Action] = [
             Run(target, (*_APT, "-q", "update"), "fresh package lists", long=True, timeout=900),
+            Run(target, ("systemctl", "mask", "--runtime", *SERVICES), "so that apt does not start a one-node cluster"),
             Run(
                 target,
                 (
@@ -91,6 +98,7 @@ class Installed(Step):
                 timeout=1800,
             ),
         ]
+        actions.append(Run(target, ("systemctl", "unmask", "--runtime", *SERVICES), "from here on they may start"))
         if system_of(view, target) in _NO_AWSCLI:
             venv = f"python3 -m venv {AWSCLI_VENV} && {AWSCLI_VENV}/bin/pip install -q awscli=={AWSCLI_VERSION}"
             actions.append(

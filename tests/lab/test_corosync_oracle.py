@@ -1,0 +1,62 @@
+"""The checker against corosync itself: it never passes a file that `corosync -t` refuses on a node."""
+
+from __future__ import annotations
+
+import base64
+import io
+import tarfile
+import time
+
+from conftest import launch, terminate, wait_state
+from corosync_corpus import HOST, cases
+
+from iconha_tui.cluster.corosync_conf import Host, check, has_errors
+from iconha_tui.lab.lab import Lab
+
+COUNT = 600
+
+PREPARE = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update && apt-get -qq -y --no-install-recommends install corosync >/dev/null && systemctl stop corosync
+head -c 256 /dev/urandom > /etc/corosync/authkey && chmod 400 /etc/corosync/authkey
+"""
+
+# The cases are for a machine at 10.0.0.11: the address on the loopback device makes one of any node.
+JUDGE = """
+ip address add 10.0.0.11/24 dev lo
+cd /root/cases; ls | xargs -P 8 -I {} sh -c 'timeout 10 corosync -t -c "$PWD/{}" >/dev/null 2>&1; echo "{} $?"'
+"""
+
+
+def test_the_checker_passes_nothing_that_corosync_refuses(lab: Lab) -> None:
+    instance = launch(lab, "oracle")
+    try:
+        wait_state(lab, instance, "running")
+        done = lab.exec("oracle", ["sh", "-c", PREPARE])
+        assert done.returncode == 0, done.stderr
+        texts = dict(enumerate(cases(COUNT, seed=int(time.time()) // 86_400)))
+        copy_to(lab, texts)
+        verdicts = dict(line.split() for line in lab.exec("oracle", ["sh", "-c", JUDGE]).stdout.splitlines())
+        assert len(verdicts) == COUNT
+        assert {"0", "8"} <= set(verdicts.values()), "corosync judged nothing"
+        name = lab.exec("oracle", ["hostname"]).stdout.strip()
+        host = Host(name, HOST.addresses | {str(lab.instance("oracle")["private_ip"])})
+        refused = [texts[int(number)] for number, code in verdicts.items() if code != "0"]
+        assert [text for text in refused if not has_errors(check(text, host=host))] == []
+    finally:
+        terminate(lab, instance)
+
+
+def copy_to(lab: Lab, texts: dict[int, str]) -> None:
+    """Write the cases to /root/cases of the node, one file each, through one archive on standard input."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for number, text in texts.items():
+            data = text.encode()
+            entry = tarfile.TarInfo(f"{number:06}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+    feed = base64.b64encode(packed.getvalue()).decode()
+    done = lab.exec("oracle", ["sh", "-c", "mkdir -p /root/cases && base64 -d | tar -xf - -C /root/cases"], feed=feed)
+    assert done.returncode == 0, done.stderr
