@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -550,7 +551,5 @@ def _unforeseen(error: Exception, log_file: Path) -> Trouble:
 
 def _import_the_rest() -> None:
     """What is slow to import, behind the first paint."""
-    import iconha_tui.screens.stage
-    import iconha_tui.stages  # noqa: F401
-    import boto3  # noqa: F401  isort: skip
-    import paramiko  # noqa: F401  isort: skip
+    for room in ("screens.stage", "stages", "cloud.client", "remote.pool"):
+        import_module(f"iconha_tui.{room}")

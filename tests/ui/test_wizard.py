@@ -447,8 +447,10 @@ async def test_a_small_terminal_scrolls(wizard: Make, small: tuple[int, int]) ->
     app = wizard()
     async with app.run_test(size=small) as pilot:
         await begin(pilot)
-        for _ in range(30):
+        for _ in range(20):
             await press(pilot, "tab")
+            assert app.focused is not None
+            assert 2 <= app.focused.region.y < small[1] - 1, "what has the focus is in sight"
         await run_stage(pilot)
         assert app.progress.stage("credentials").state == "done"
         await pilot.resize_terminal(120, 40)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -19,11 +19,8 @@ class WizardScreen(Screen[None]):
 
     @property
     def wizard(self) -> IconhaApp:
-        """The app, by its own type."""
-        from iconha_tui.app import IconhaApp
-
-        assert isinstance(self.app, IconhaApp)  # noqa: S101  it is shown by no other
-        return self.app
+        """The app, by its own type: no other shows these screens."""
+        return cast("IconhaApp", self.app)
 
     def follow(self) -> None:
         """The run has gone on; called at most every 50 ms."""

@@ -144,8 +144,8 @@ class ConfEditor(Field):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+g", "reset", "Guide's form"),
-        Binding("ctrl+o", "turn", "Other node", priority=True),
+        Binding("ctrl+g", "reset", "Back to the guide's form", show=False),
+        Binding("ctrl+o", "turn", "The other node's text", show=False, priority=True),
     ]
 
     def __init__(self, path: str, nodes: Sequence[str], render: Render, judge: Judge) -> None:

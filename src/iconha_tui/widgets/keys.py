@@ -24,7 +24,7 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        keys = list(self._keys())[:MOST]
+        keys = sorted(self._keys(), key=_rank)[:MOST]
         left = Content("  ").join(_key(key, display, words) for key, display, words in keys)
         right = _key("ctrl+p", "^p", "Commands")
         gap = self.size.width - left.cell_length - right.cell_length
@@ -39,8 +39,14 @@ class KeyLine(Widget):
             binding = active.binding
             if binding.show and active.enabled and binding.description and binding.action not in told:
                 told.add(binding.action)
-                if binding.action != "app.command_palette" and binding.action != "command_palette":
+                if not binding.action.endswith("command_palette"):
                     yield binding.key, self.app.get_key_display(binding), binding.description
+
+
+def _rank(key: tuple[str, str, str]) -> tuple[bool, int]:
+    """Function keys by number, wherever the focus is; the others after them, as they come."""
+    number = key[0].removeprefix("f")
+    return not number.isdigit(), int(number) if number.isdigit() else 0
 
 
 def _key(key: str, display: str, words: str) -> Content:
