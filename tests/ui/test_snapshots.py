@@ -120,6 +120,7 @@ def test_the_editor(wizard: Make, picture: Any) -> None:
         area.focus()
         await press(pilot, "down", "x")
         await until(pilot, lambda: pilot.app.spec.corosync.conf)
+        pilot.app.screen.query_one("#settings").scroll_end(animate=False)
         await pilot.pause(0.3)
 
     assert picture(wizard(), walk)
