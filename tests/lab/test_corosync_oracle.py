@@ -14,6 +14,8 @@ from iconha_tui.cluster.corosync_conf import Host, check, has_errors
 from iconha_tui.lab.lab import Lab
 
 COUNT = 600
+TIMED_OUT = "124"
+"""The exit code of timeout(1)."""
 
 PREPARE = """
 export DEBIAN_FRONTEND=noninteractive
@@ -41,8 +43,14 @@ def test_the_checker_passes_nothing_that_corosync_refuses(lab: Lab) -> None:
         assert {"0", "8"} <= set(verdicts.values()), "corosync judged nothing"
         name = lab.exec("oracle", ["hostname"]).stdout.strip()
         host = Host(name, HOST.addresses | {str(lab.instance("oracle")["private_ip"])})
-        refused = [texts[int(number)] for number, code in verdicts.items() if code != "0"]
-        assert [text for text in refused if not has_errors(check(text, host=host))] == []
+        # A name in place of an address makes corosync ask the DNS, at times for longer than we wait: that is no verdict.
+        unjudged = [number for number, code in verdicts.items() if code == TIMED_OUT]
+        assert len(unjudged) < COUNT / 20
+        refused = {int(number): code for number, code in verdicts.items() if code not in ("0", TIMED_OUT)}
+        passed = [
+            (code, texts[number]) for number, code in refused.items() if not has_errors(check(texts[number], host=host))
+        ]
+        assert passed == []
     finally:
         terminate(lab, instance)
 

@@ -69,6 +69,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "There is no such Elastic IP in this region.",
         "Choose another in the instances stage.",
     ),
+    "Resource.AlreadyAssociated": (
+        "The address, or the machine that is to have it, is associated otherwise already.",
+        "Choose the Elastic IP that the machine has in the instances stage, or disassociate it in the AWS console; then retry.",
+    ),
     "Unsupported": ("AWS does not offer this type in that zone.", "Choose another instance type or subnet."),
     "RequestLimitExceeded": ("AWS is throttling this account's requests.", "Wait a minute, then retry."),
     "Throttling": ("AWS is throttling this account's requests.", "Wait a minute, then retry."),

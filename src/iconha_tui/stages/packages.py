@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from iconha_tui.cluster.corosync_conf import is_package_default
 from iconha_tui.engine.actions import Action, NodeLookup, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
@@ -25,6 +27,19 @@ _NO_AWSCLI = {"ubuntu 24.04"}
 
 _SLOW_RANDOM = {"ubuntu 18.04", "ubuntu 20.04"}
 """Kernels before 5.6, whose /dev/random blocks: corosync-keygen waits for minutes without haveged."""
+
+
+def _install(names: list[str]) -> str:
+    """A shell script that installs with the services masked, and unmasks them whatever becomes of it."""
+    services = " ".join(SERVICES)
+    install = (*_APT, "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *names)
+    return "\n".join(
+        (
+            f"trap 'systemctl unmask --runtime {services}' EXIT",
+            f"systemctl mask --runtime {services}",
+            shlex.join(install),
+        )
+    )
 
 
 def system_of(view: View, node: str) -> str:
@@ -80,25 +95,15 @@ class Installed(Step):
         shell = view.spec.packages.shell
         actions: list[Action] = [
             Run(target, (*_APT, "-q", "update"), "fresh package lists", long=True, timeout=900),
-            Run(target, ("systemctl", "mask", "--runtime", *SERVICES), "so that apt does not start a one-node cluster"),
             Run(
                 target,
-                (
-                    *_APT,
-                    "-q",
-                    "-y",
-                    "-o",
-                    "Dpkg::Options::=--force-confold",
-                    "install",
-                    "--no-install-recommends",
-                    *names,
-                ),
-                "runs in a systemd unit on the node: a lost connection does not stop it",
+                ("sh", "-c", _install(names)),
+                "in a systemd unit on the node, which a lost connection does not stop; "
+                "the services are masked so that apt does not start a one-node cluster",
                 long=True,
                 timeout=1800,
             ),
         ]
-        actions.append(Run(target, ("systemctl", "unmask", "--runtime", *SERVICES), "from here on they may start"))
         if system_of(view, target) in _NO_AWSCLI:
             venv = f"python3 -m venv {AWSCLI_VENV} && {AWSCLI_VENV}/bin/pip install -q awscli=={AWSCLI_VERSION}"
             actions.append(
