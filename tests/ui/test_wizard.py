@@ -92,6 +92,21 @@ async def test_back_and_next_keep_what_was_typed(wizard: Make, size: tuple[int, 
         assert app.spec.aws.region == "eu-west-3"
 
 
+async def test_a_node_that_was_renamed_has_its_pane_and_its_file_under_the_new_name(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await press(pilot, *["f8"] * 4)
+        await shows(pilot, "corosync.conf on each node")
+        await press(pilot, *["f7"] * 3)
+        name = field(app, "nodes.1.name").query_one(Input)
+        name.focus()
+        await press(pilot, "end", "ctrl+u", *"standby", *["f8"] * 3)
+        await until(pilot, lambda: str(app.screen.query_one("#conf-1").label) == "standby")
+        await run_stage(pilot)
+        assert [log.target for log in app.screen.query(TargetLog) if log.target != "aws"] == ["PRep-01", "standby"]
+
+
 async def test_a_wrong_value_is_told_under_its_field_and_holds_the_run(wizard: Make, world: World) -> None:
     app = wizard()
     async with app.run_test() as pilot:

@@ -179,15 +179,24 @@ class StageScreen(WizardScreen):
         else:
             self.query_one(CommandPreview if name == "commands" else ".target-log.-raised").focus()
 
-    def action_run_stage(self) -> None:
+    async def action_run_stage(self) -> None:
         if self.form.problem:
             self.action_tab("settings")
             self.call_after_refresh(self.form.go_to_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
-        self._output.clear()
+        await self._clear_output()
         if self.wizard.start_run(self.stage):
             self.action_tab("progress")
+
+    async def _clear_output(self) -> None:
+        """Empty panes, new ones where a node has been renamed since."""
+        if self._output.targets == self._targets():
+            self._output.clear()
+            return
+        await self._output.remove()
+        self._output = OutputPanes(self._targets())
+        await self.query_one("#run").mount(self._output, before="#transcript")
 
     def action_stop(self) -> None:
         self.wizard.ask_to_stop()

@@ -189,6 +189,7 @@ class ConfEditor(Field):
         note = "Ctrl+G goes back to the guide's form. ≠ marks lines that the other node does not have."
         for index, pane in enumerate(self.panes):
             pane.node = outlook.spec.names[index]
+            self.query_one(f"#conf-{index}", Tab).label = pane.node
             try:
                 pane.guide = self._guide_form(outlook, pane.node)
             except ValueError as error:

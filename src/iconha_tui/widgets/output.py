@@ -78,21 +78,21 @@ class OutputPanes(Vertical):
 
     def __init__(self, targets: Sequence[str]) -> None:
         super().__init__()
-        self._targets = list(targets)
+        self.targets = list(targets)
         self._logs = {target: TargetLog(target) for target in targets}
 
     def compose(self) -> ComposeResult:
-        yield Tabs(*(Tab(target, id=f"tab-{index}") for index, target in enumerate(self._targets)), id="output-tabs")
-        if AWS in self._targets:
+        yield Tabs(*(Tab(target, id=f"tab-{index}") for index, target in enumerate(self.targets)), id="output-tabs")
+        if AWS in self.targets:
             yield self._logs[AWS]
         with Horizontal(id="output-nodes"):
-            for target in self._targets:
+            for target in self.targets:
                 if target != AWS:
                     yield self._logs[target]
 
     def on_mount(self) -> None:
         self.clear()
-        self._raise(self._targets[0])
+        self._raise(self.targets[0])
 
     def write(self, target: str, lines: Sequence[str]) -> None:
         if log := self._logs.get(target):
@@ -106,19 +106,19 @@ class OutputPanes(Vertical):
 
     def clear(self) -> None:
         for log in self._logs.values():
-            log.empty(used=log.target != AWS or len(self._targets) == 1)
+            log.empty(used=log.target != AWS or len(self.targets) == 1)
 
     @on(Tabs.TabActivated)
     def _tab(self, event: Tabs.TabActivated) -> None:
         event.stop()
         if event.tab.id:
-            self._raise(self._targets[int(event.tab.id.removeprefix("tab-"))])
+            self._raise(self.targets[int(event.tab.id.removeprefix("tab-"))])
 
     def _raise(self, target: str) -> None:
         for log in self._logs.values():
             log.set_class(log.target == target, "-raised")
         self.set_class(target == AWS, "-aws")
-        self.query_one("#output-nodes").set_class(self._targets == [AWS], "-none")
+        self.query_one("#output-nodes").set_class(self.targets == [AWS], "-none")
 
     def turn(self) -> None:
         """Raises the next target's pane."""
