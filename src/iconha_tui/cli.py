@@ -60,11 +60,13 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--script", action="store_true", help="as a shell script")
     plan_p.set_defaults(func=plan)
 
-    status_p = commands.add_parser("status", help="how a cluster is; read-only")
+    status_p = commands.add_parser("status", help="how a cluster is, live on a terminal; read-only")
     status_p.add_argument(
         "name", nargs="?", metavar="NAME", help="a saved cluster; the last one worked on when left out"
     )
-    status_p.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text")
+    how = status_p.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="one look, in plain text; as it is without a terminal")
+    how.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text")
     status_p.add_argument("--json", action="store_true", help="as JSON")
     status_p.set_defaults(func=status)
 
@@ -166,9 +168,17 @@ def plan(args: argparse.Namespace) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
+    store = _store()
+    name = store.known(args.name)
+    if not (args.once or args.watch or args.json) and sys.stdin.isatty() and sys.stdout.isatty():
+        from iconha_tui.app import IconhaApp
+
+        app = IconhaApp(store, name, start="status")
+        app.run()
+        return app.return_code or DONE
     from iconha_tui.lines import show_status
 
-    return show_status(_store(), args.name, watch=args.watch, as_json=args.json)
+    return show_status(store, name, watch=args.watch, as_json=args.json)
 
 
 def corosync_check(args: argparse.Namespace) -> int:

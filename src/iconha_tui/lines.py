@@ -222,17 +222,11 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
     return 0
 
 
-def show_status(store: Store, name: str | None, *, watch: bool, as_json: bool) -> int:
+def show_status(store: Store, name: str, *, watch: bool, as_json: bool) -> int:
     """Prints how a cluster is. Returns 0 healthy, 1 degraded, 3 unknown."""
     from iconha_tui import status
 
-    known = store.names()
-    if not known or (name and name not in known):
-        raise UsageTrouble(
-            f"There is no saved cluster {name}." if name else "There is no saved cluster.",
-            remedy="`iconha-tui where` lists them." if known else "Build one with `iconha-tui`.",
-        )
-    session = Session(store, store.spec(name or known[0]), confirm_host_key=status.reject_host_key)
+    session = Session(store, store.spec(name), confirm_host_key=status.reject_host_key)
     try:
         while True:
             seen = status.gather(session)

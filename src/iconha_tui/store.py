@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
 
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Trouble, UsageTrouble
 
 if TYPE_CHECKING:
     # Imported where they are first used: the wizard paints its first screen without pydantic, tomlkit and filelock.
@@ -60,6 +60,16 @@ class Store:
         """The clusters that have a spec, the one worked on last first."""
         found = list((self.root / "clusters").glob("*/spec.toml"))
         return [path.parent.name for path in sorted(found, key=self._touched, reverse=True)]
+
+    def known(self, name: str | None) -> str:
+        """The saved cluster of that name, the one worked on last where none is named. Raises UsageTrouble."""
+        names = self.names()
+        if name in names or (name is None and names):
+            return name or names[0]
+        raise UsageTrouble(
+            f"There is no saved cluster {name}." if name else "There is no saved cluster.",
+            remedy="`iconha-tui where` lists them." if names else "Build one with `iconha-tui`.",
+        )
 
     @staticmethod
     def _touched(spec: Path) -> float:
