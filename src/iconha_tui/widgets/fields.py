@@ -67,6 +67,16 @@ class Field(Vertical):
         """Shows a value of the spec, without telling that it changed."""
         raise NotImplementedError
 
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.tell()
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.screen.focus_next()
+
     def follow(self, outlook: Outlook) -> None:
         """The draft has changed, here or in another field."""
 
@@ -154,16 +164,6 @@ class TextField(Field):
     def _button(self, event: Button.Pressed) -> None:
         event.stop()
         self.action_choose()
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.tell()
-
-    @on(Input.Submitted)
-    def _next(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.focus_next()
 
 
 class SecretField(TextField):

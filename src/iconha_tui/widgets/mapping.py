@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Static
@@ -51,16 +50,6 @@ class MappingField(Field):
             with box.prevent(Input.Changed):
                 box.value = text
 
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.tell()
-
-    @on(Input.Submitted)
-    def _next(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.focus_next()
-
 
 class RowField(Field):
     """A few short values in one row, for example an operation's timeout and interval. columns: name to label."""
@@ -87,13 +76,3 @@ class RowField(Field):
             if box.value != value[name]:
                 with box.prevent(Input.Changed):
                     box.value = str(value[name])
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.tell()
-
-    @on(Input.Submitted)
-    def _next(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.screen.focus_next()
