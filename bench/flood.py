@@ -135,9 +135,9 @@ async def _flooded(pilot: Pilot[None], app: IconhaApp, stage: str, nodes: dict[s
         if time.monotonic() > deadline:
             raise NotMeasured("The flood did not end in two minutes.")
         await asyncio.sleep(0.05)
-    if app.runs[stage].state != "done":
+    if app.live.runs[stage].state != "done":
         raise NotMeasured(
-            f"The run of the flood ended as {app.runs[stage].state}: {app.trouble or app.runs[stage].failure}"
+            f"The run of the flood ended as {app.live.runs[stage].state}: {app.live.trouble or app.live.runs[stage].failure}"
         )
 
 

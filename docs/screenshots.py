@@ -35,7 +35,7 @@ async def draw(target: Path) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause(1)
             for stage, seconds in SECONDS.items():
-                app.progress.take(0.0, StageFinished(stage, "done", True, seconds))
+                app.live.progress.take(0.0, StageFinished(stage, "done", True, seconds))
             for key in ["f8"] * 4 + ["tab"] * 6:
                 await pilot.press(key)
                 await pilot.pause(0.4)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,36 +17,18 @@ from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.assets.theme import DARK, LIGHT
-from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.welcome import Welcome
-from iconha_tui.widgets.glyphs import duration, mark
 
 if TYPE_CHECKING:
-    from iconha_tui.engine.events import Event
-    from iconha_tui.engine.journal import Progress
     from iconha_tui.engine.ports import Cloud
     from iconha_tui.engine.step import Stage
-    from iconha_tui.errors import Trouble
+    from iconha_tui.live_run import LiveRun
     from iconha_tui.screens.stage import StageScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
     from iconha_tui.store import Store
-    from iconha_tui.widgets.run_state import StageRun
-
-log = logging.getLogger(__name__)
-
-DRAIN = 0.05
-"""Seconds between two looks at what the threads have queued."""
-BUDGET = 0.01
-"""Seconds that one look may take from the screen; the rest waits for the next."""
-CLOCKS = 0.5
-"""Seconds between two redraws of running clocks when nothing else has changed."""
 
 SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
-
-
-class Ended:
-    """Queued behind the last event of a run."""
 
 
 class HostKeyAsked(Message):
@@ -96,17 +75,10 @@ class IconhaApp(App[None]):
         self._warm_up = warm_up
         self.session: Session | None = None
         self._spec: Spec | None = None
-        self.progress: Progress
-        self.runs: dict[str, StageRun] = {}
-        self.trouble: dict[str, Trouble] = {}
-        """What stopped a stage's run before it could say so itself: a lock, a disk."""
+        self._live: LiveRun | None = None
         self._screens: dict[str, StageScreen] = {}
-        self._queue: deque[Event | Trouble | Ended] = deque()
-        self._stage_now: str = ""
-        self._stopping = False
         self._leaving = False
         self._questions: deque[HostKeyAsked] = deque()
-        self._drawn = 0.0
 
     # Life
 
@@ -114,7 +86,6 @@ class IconhaApp(App[None]):
         return Welcome()
 
     def on_mount(self) -> None:
-        self._timer = self.set_interval(DRAIN, self._drain, pause=True)
         self.call_after_refresh(self._after_first_paint)
 
     def _after_first_paint(self) -> None:
@@ -149,7 +120,7 @@ class IconhaApp(App[None]):
         def answered(quit_now: bool | None) -> None:
             if quit_now:
                 self._leaving = True
-                self.stop_run()
+                self.live.stop()
                 self.notify("Stopping at the next safe point; then the program ends.")
 
         self.push_screen(Ask("A stage is running", STOPPING, yes="stop waiting and quit", no="go on"), answered)
@@ -207,12 +178,12 @@ class IconhaApp(App[None]):
     def open_cluster(self, spec: Spec) -> None:
         """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
         from iconha_tui.errors import Trouble
-        from iconha_tui.widgets.run_state import StageRun, StepState
+        from iconha_tui.live_run import LiveRun
 
         before = self.session
         self._close_cluster()
         try:
-            self.progress = self.store.progress(spec.name)
+            progress = self.store.progress(spec.name)
             self.session = (self._factory or _session)(self.store, spec, self._confirm_host_key)
             if before is not None and before.spec.name == spec.name:
                 self.session.ctx.vault = before.ctx.vault
@@ -221,11 +192,8 @@ class IconhaApp(App[None]):
             self.tell(trouble)
             return
         self.spec = spec
-        self.runs = {
-            stage.name: StageRun(stage.name, [StepState(step.id, step.title) for step in stage.steps])
-            for stage in self.stages
-        }
-        if self.progress.stages:
+        self._live = LiveRun(self, self.session, self.stages, progress, self._screens, self._run_ended)
+        if progress.stages:
             from iconha_tui.screens.resume import Resume
 
             self.push_screen(Resume())
@@ -233,12 +201,13 @@ class IconhaApp(App[None]):
             self.show_stage(self.stages[0].name)
 
     def _close_cluster(self) -> None:
-        gc.unfreeze()
+        if self._live is not None:
+            self._live.close()
+            self._live = None
         for name, screen in self._screens.items():
             self.uninstall_screen(name)
             screen.remove()
         self._screens.clear()
-        self.trouble.clear()
         if self.session is not None:
             self.session.close()
             self.session = None
@@ -323,7 +292,7 @@ class IconhaApp(App[None]):
     def first_open_stage(self) -> str:
         """The first stage that is not done, the last where all are."""
         for stage in self.stages:
-            if self.progress.stage(stage.name).state != "done":
+            if self.live.progress.stage(stage.name).state != "done":
                 return stage.name
         return self.stages[-1].name
 
@@ -331,40 +300,20 @@ class IconhaApp(App[None]):
 
     @property
     def busy(self) -> bool:
-        return bool(self._stage_now)
+        return self._live is not None and self._live.busy
 
-    def activity(self) -> str:
-        """What is going on, for the title line."""
-        if not self._stage_now:
-            return ""
-        run = self.runs.get(self._stage_now)
-        look = mark("running")
-        if run is None:
-            return f"{look.glyph} looking"
-        return f"{look.glyph} running {self._stage_now} {duration(time.monotonic() - run.began)}"
+    @property
+    def live(self) -> LiveRun:
+        """The open cluster's runs."""
+        assert self._live is not None  # noqa: S101  a cluster is open wherever this is asked
+        return self._live
 
     def start_run(self, stage: Stage) -> bool:
         """Runs a stage under the draft. False where something is running already, or the draft cannot be saved."""
         if self.busy or self.session is None:
             return False
         self.save()
-        if self.session.spec != self.spec:
-            return False
-        self.trouble.pop(stage.name, None)
-        self.runs[stage.name].start("run")
-        session = self.session
-        self._start(stage.name, lambda: session.run([stage], self._queue.append))
-        return True
-
-    def start_survey(self) -> None:
-        """Looks at all stages up to the first that is not done, and brings what is known."""
-        if self.busy or self.session is None:
-            return
-        for run in self.runs.values():
-            run.start("survey")
-            run.state = "todo"
-        session, stages = self.session, self.stages
-        self._start(stages[0].name, lambda: session.survey(stages, self._queue.append))
+        return self.session.spec == self.spec and self.live.start(stage)
 
     def keep(self, secrets: Mapping[str, str]) -> None:
         """Keeps typed secrets in the session's memory."""
@@ -374,27 +323,6 @@ class IconhaApp(App[None]):
                 if value != vault.get(name):
                     self.session.keep_secret(name, value)
 
-    def _start(self, stage: str, work: Callable[[], object]) -> None:
-        self._stage_now, self._stopping = stage, False
-        gc.freeze()  # a full collection of all widgets would stop the screen for 100 ms and more in the middle of a flood
-        self._timer.resume()
-        self.run_worker(partial(self._carry, work), thread=True, exit_on_error=False, group="run")
-        self._follow()
-
-    def _carry(self, work: Callable[[], object]) -> None:
-        """In a thread of its own: does the work; whatever goes wrong ends in the queue as a sentence."""
-        from iconha_tui.errors import Trouble
-
-        try:
-            work()
-        except Trouble as trouble:
-            self._queue.append(trouble)
-        except Exception as error:
-            log.exception("The run ended with an error that was not foreseen")
-            self._queue.append(_unforeseen(error, self.store.log_file))
-        finally:
-            self._queue.append(Ended())
-
     def ask_to_stop(self) -> None:
         from iconha_tui.screens.dialogs import Ask
 
@@ -403,71 +331,13 @@ class IconhaApp(App[None]):
 
         def answered(stop: bool | None) -> None:
             if stop:
-                self.stop_run()
+                self.live.stop()
 
         self.push_screen(Ask("Stop this run?", STOPPING, yes="stop", no="go on"), answered)
 
-    def stop_run(self) -> None:
-        """Asks the run to stop; it does so at the next safe point."""
-        self._stopping = True
-        if self.session is not None:
-            self.session.cancel()
-
-    def _drain(self) -> None:
-        """Takes what the threads have queued, for no longer than the screen can spare; draws it; rests when all is drawn."""
-        from iconha_tui.engine.events import Output, Waiting
-
-        changed = ended = False
-        end = time.monotonic() + BUDGET
-        while self._queue and time.monotonic() < end:
-            item = self._queue.popleft()
-            if isinstance(item, Output):
-                self.runs[item.stage].take(item)
-                if screen := self._screens.get(item.stage):
-                    screen.write_output(item.target, item.lines)
-                continue
-            self._take(item)
-            ended = ended or isinstance(item, Ended)
-            changed = changed or not isinstance(item, Waiting)
-        drawn = [screen.draw_output() for screen in self._screens.values() if screen.is_mounted]
-        if changed or time.monotonic() - self._drawn > CLOCKS:
-            self._follow()
-        if ended and self._leaving:
+    def _run_ended(self) -> None:
+        if self._leaving:
             self.exit()
-        if not self.busy and not any(drawn) and not self._queue:
-            self._timer.pause()
-
-    def _take(self, item: Event | Trouble | Ended) -> None:
-        from iconha_tui.engine.events import RunStarted, StageStarted
-        from iconha_tui.errors import Trouble
-        from iconha_tui.widgets.run_state import lines_of
-
-        if isinstance(item, Ended):
-            self._stage_now = ""
-            return
-        if isinstance(item, Trouble):
-            run = self.runs[self._stage_now]
-            run.state, run.seconds = "failed", time.monotonic() - run.began
-            self.trouble[self._stage_now] = item
-            return
-        self.progress.take(time.time(), item)
-        if isinstance(item, RunStarted) and self._stopping:
-            self.stop_run()
-        stage = getattr(item, "stage", "")
-        if stage:
-            if isinstance(item, StageStarted):
-                self._stage_now = stage
-                self.runs[stage].state = "running"
-            self.runs[stage].take(item)
-            target, lines = lines_of(item)
-            if lines and stage in self._screens:
-                self._screens[stage].write_output(target, lines)
-
-    def _follow(self) -> None:
-        self._drawn = time.monotonic()
-        for screen in self.screen_stack:
-            if isinstance(screen, WizardScreen) and screen.is_mounted:
-                screen.follow()
 
     # Host keys
 
@@ -479,7 +349,7 @@ class IconhaApp(App[None]):
             try:
                 return answer.result(timeout=0.2)
             except NotYet:
-                if self._leaving or self._stopping:
+                if self._leaving or (self._live is not None and self._live.stopping):
                     answer.cancel()
                     return False
 
@@ -538,15 +408,6 @@ def _session(store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
     from iconha_tui.session import Session
 
     return Session(store, spec, confirm_host_key=confirm)
-
-
-def _unforeseen(error: Exception, log_file: Path) -> Trouble:
-    from iconha_tui.errors import Trouble
-
-    return Trouble(
-        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
-        remedy=f"{log_file} has the details; retry, and report it if it stays.",
-    )
 
 
 def _import_the_rest() -> None:

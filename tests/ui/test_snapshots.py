@@ -55,7 +55,7 @@ STATUS = {
 def stopped_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("step_list", "rail", "run_state"):
         monkeypatch.setattr(f"iconha_tui.widgets.{module}.duration", lambda _: "1.2 s")
-    for module in ("screens.stage", "screens.resume", "screens.summary", "app"):
+    for module in ("screens.stage", "screens.resume", "screens.summary", "live_run"):
         monkeypatch.setattr(f"iconha_tui.{module}.duration", lambda _: "1.2 s")
     monkeypatch.setattr(IconhaApp, "transcript", Path("/state/clusters/icon/transcript.log"))
     monkeypatch.setattr("iconha_tui.screens.status.time", SimpleNamespace(monotonic=lambda: 0.0))

@@ -46,7 +46,7 @@ async def test_all_stages_to_the_summary(wizard: Make, world: World, store: Stor
             assert not app.busy, "nothing starts without a key"
             await press(pilot, "f3", "f2")
             await run_stage(pilot)
-            assert app.progress.stage(name).state == "done", text(app)
+            assert app.live.progress.stage(name).state == "done", text(app)
             await shows(pilot, "done")
             await press(pilot, "f8")
         assert isinstance(app.screen, Summary)
@@ -148,7 +148,7 @@ async def test_a_failure_names_node_command_lines_and_remedy(wizard: Make, world
         assert app.screen.query_one(TabbedContent).active == "settings"
         world.broken.clear()
         await run_stage(pilot)
-        assert app.progress.stage("instances").state == "done"
+        assert app.live.progress.stage("instances").state == "done"
         assert "Unable to locate" not in text(app)
 
 
@@ -166,7 +166,7 @@ async def test_an_unknown_host_key_is_shown_and_accepted(wizard: Make, world: Wo
             await press(pilot, "y")
             await until(pilot, lambda node=node: getattr(app.screen, "node", "") != node)
         await until(pilot, lambda: not app.busy)
-        assert app.progress.stage("instances").state == "done"
+        assert app.live.progress.stage("instances").state == "done"
 
 
 async def test_a_refused_host_key_stops_the_stage(wizard: Make, world: World) -> None:
@@ -212,10 +212,10 @@ async def test_stopping_asks_and_leaves_the_command_running(wizard: Make, world:
         assert app.busy
         await press(pilot, "f9", "y")
         await until(pilot, lambda: not app.busy)
-        assert app.progress.stage("instances").state == "cancelled"
+        assert app.live.progress.stage("instances").state == "cancelled"
         world.gate.set()
         await run_stage(pilot)
-        assert app.progress.stage("instances").state == "done"
+        assert app.live.progress.stage("instances").state == "done"
 
 
 async def test_quitting_asks_while_a_stage_runs(wizard: Make, world: World, store: Store) -> None:
@@ -255,7 +255,7 @@ async def test_resume_looks_first_and_goes_to_what_is_not_done(wizard: Make, wor
         await press(pilot, "f8")
         assert stage_of(again) == "packages"
         await run_stage(pilot)
-        assert again.progress.stage("packages").state == "done"
+        assert again.live.progress.stage("packages").state == "done"
 
 
 async def test_a_cluster_that_another_run_holds_is_told(wizard: Make, store: Store) -> None:
@@ -266,7 +266,7 @@ async def test_a_cluster_that_another_run_holds_is_told(wizard: Make, store: Sto
             await run_stage(pilot)
             await shows(pilot, "Another run")
         await run_stage(pilot)
-        assert app.progress.stage("credentials").state == "done"
+        assert app.live.progress.stage("credentials").state == "done"
 
 
 async def test_an_unforeseen_error_ends_in_a_sentence(wizard: Make, world: World) -> None:
@@ -467,7 +467,7 @@ async def test_a_small_terminal_scrolls(wizard: Make, small: tuple[int, int]) ->
             assert app.focused is not None
             assert 2 <= app.focused.region.y < small[1] - 1, "what has the focus is in sight"
         await run_stage(pilot)
-        assert app.progress.stage("credentials").state == "done"
+        assert app.live.progress.stage("credentials").state == "done"
         await pilot.resize_terminal(120, 40)
         await pilot.pause(0.2)
         assert "who is signed in" in text(app).lower()

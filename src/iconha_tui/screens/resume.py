@@ -39,7 +39,7 @@ class Resume(WizardScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        progress = self.wizard.progress
+        progress = self.wizard.live.progress
         if progress.interrupted:
             last = next((s.step for s in progress.stages.values() if s.state == "running" and s.step), "")
             said = f"The last run was interrupted{f' at “{last}”' if last else ''}."
@@ -50,15 +50,15 @@ class Resume(WizardScreen):
         self.query_one("#resume-before", Static).update(
             f"{said} The program now looks at what is really there. It changes nothing."
         )
-        self.wizard.start_survey()
+        self.wizard.live.survey()
         self.follow()
 
     def follow(self) -> None:
         app = self.wizard
-        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.activity())
+        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
         rows: list[Row] = []
         for number, stage in enumerate(app.stages, start=1):
-            run = app.runs[stage.name]
+            run = app.live.runs[stage.name]
             look = mark(run.state)
             text = next((step.text for step in reversed(run.steps) if step.text and step.state != "done"), "")
             if run.state == "running" and run.current:
@@ -77,14 +77,14 @@ class Resume(WizardScreen):
         app = self.wizard
         if app.busy:
             return "Looking …  F9 stops."
-        trouble = next(iter(app.trouble.values()), None)
+        trouble = next(iter(app.live.trouble.values()), None)
         if trouble is not None:
             return f"{trouble}\n\nF5 looks again, F8 goes on all the same."
         name = app.first_open_stage()
         stage = next(stage for stage in app.stages if stage.name == name)
-        if app.progress.stage(name).state == "done":
+        if app.live.progress.stage(name).state == "done":
             return "Everything is done. F8 shows the summary, F7 from there the stages."
-        failure = app.runs[name].failure
+        failure = app.live.runs[name].failure
         why = f"{failure.where + ': ' if failure.where else ''}{failure.text} {failure.remedy}\n\n" if failure else ""
         return f"{why}F8 goes on with “{stage.title}”."
 
@@ -96,17 +96,16 @@ class Resume(WizardScreen):
     def action_go_on(self) -> None:
         app = self.wizard
         name = app.first_open_stage()
-        if app.progress.stage(name).state == "done":
+        if app.live.progress.stage(name).state == "done":
             app.show_summary()
         else:
             app.show_stage(name)
 
     def action_look(self) -> None:
-        self.wizard.trouble.clear()
-        self.wizard.start_survey()
+        self.wizard.live.survey()
 
     def action_stop(self) -> None:
-        self.wizard.stop_run()
+        self.wizard.live.stop()
 
     def action_leave(self) -> None:
         self.wizard.leave_cluster()

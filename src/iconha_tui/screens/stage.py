@@ -164,7 +164,7 @@ class StageScreen(WizardScreen):
             case "turn_output":
                 return self.query_one(TabbedContent).active == "progress"
             case "copy_command":
-                failure = self.wizard.runs[self.stage.name].failure
+                failure = self.wizard.live.runs[self.stage.name].failure
                 return failure is not None and bool(failure.command)
         return True
 
@@ -217,7 +217,7 @@ class StageScreen(WizardScreen):
             self.wizard.leave_cluster()
 
     def action_copy_command(self) -> None:
-        failure = self.wizard.runs[self.stage.name].failure
+        failure = self.wizard.live.runs[self.stage.name].failure
         if failure is not None:
             self.app.copy_to_clipboard(failure.command)
             self.notify("The command that failed is in the clipboard.")
@@ -239,11 +239,11 @@ class StageScreen(WizardScreen):
 
     def follow(self) -> None:
         app = self.wizard
-        run = app.runs[self.stage.name]
-        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.activity())
-        self.query_one(StageRail).show(app.progress.stages)
+        run = app.live.runs[self.stage.name]
+        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
+        self.query_one(StageRail).show(app.live.progress.stages)
         self.query_one(StepList).show(run)
-        failure = app.trouble.get(self.stage.name) or run.failure
+        failure = app.live.trouble.get(self.stage.name) or run.failure
         self.query_one(FailureBox).show(failure)
         self.query_one("#run").set_class(failure is not None, "-failed")
         self._head()
@@ -252,7 +252,7 @@ class StageScreen(WizardScreen):
             self.refresh_bindings()
 
     def _head(self) -> None:
-        run = self.wizard.runs[self.stage.name]
+        run = self.wizard.live.runs[self.stage.name]
         look = mark(run.state)
         if run.state == "running":
             spent = time.monotonic() - run.began

@@ -45,9 +45,9 @@ class Summary(WizardScreen):
 
     def _text(self) -> str:
         app = self.wizard
-        unfinished = [stage for stage in app.stages if app.progress.stage(stage.name).state != "done"]
+        unfinished = [stage for stage in app.stages if app.live.progress.stage(stage.name).state != "done"]
         if unfinished or app.session is None:
-            return _so_far(app.stages, app.progress, app.store.folder(app.spec.name))
+            return _so_far(app.stages, app.live.progress, app.store.folder(app.spec.name))
         from iconha_tui.summary import summary_markdown
 
         return summary_markdown(app.session.ctx, app.store)
