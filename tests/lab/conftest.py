@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import Table
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
@@ -23,6 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest) -> Table:
+    """Where a test of a fault tells what it has seen: docs/reliability.md, when `make reliability` asks."""
+    file = os.environ.get("ICONHA_FAULTS_TABLE")
+    return Table(Path(file) if file else None, request.module.SECTION, request.node.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,103 @@
+"""The program as a process of its own, followed by its events, so that a test can end it at any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from iconha_tui.lab.lab import Lab
+from iconha_tui.spec import Spec, dumps
+
+Event = dict[str, Any]
+
+
+class Going:
+    """A run that is going on. events: those that it has told so far."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+        self.process = process
+        self.events: list[Event] = []
+        self._errors = errors
+
+    def __iter__(self) -> Iterator[Event]:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            yield self.events[-1]
+
+    def until(self, matches: Callable[[Event], bool]) -> Event | None:
+        """Reads on to the first event that matches; None where the run ends without one."""
+        return next((event for event in self if matches(event)), None)
+
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Sends a signal, and waits for the end. The exit code, negative where the signal itself was the end."""
+        self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> int:
+        """The exit code, once it has ended; what it had still to tell is in `events`."""
+        for _ in self:
+            pass
+        return self.process.wait(timeout=60)
+
+    @property
+    def said(self) -> str:
+        """What it wrote to standard error."""
+        return self._errors.read_text()
+
+    @property
+    def failure(self) -> Event:
+        """The step that did not go well."""
+        failed = [each for each in self.events if each["event"] == "StepFinished" and each["outcome"] != "done"]
+        assert len(failed) == 1, f"{self.events[-3:]}\n{self.said}"
+        return failed[0]
+
+
+class Program:
+    """`iconha-tui run SPEC --yes --json` on a lab, any number of times; its files are in `state`."""
+
+    def __init__(self, lab: Lab, state: Path, spec: Spec, environment: Mapping[str, str] | None = None) -> None:
+        self.lab = lab
+        self.state = state
+        self.spec = spec
+        self.environment = dict(environment or {})
+        self._starts = 0
+        state.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def folder(self) -> Path:
+        return self.state / "clusters" / self.spec.name
+
+    def start(self, *options: str) -> Going:
+        path = self.state / "spec.toml"
+        path.write_text(dumps(self.spec))
+        self._starts += 1
+        errors = self.state / f"stderr-{self._starts}"
+        argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state), "run", str(path), "--yes", "--json"]
+        with errors.open("w") as file:
+            process = subprocess.Popen(
+                [*argv, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                env=os.environ | self.environment,
+                start_new_session=True,
+            )
+        return Going(process, errors)
+
+    def run(self, *options: str) -> Going:
+        """A run to its end, whatever that is; its exit code is in `.process.returncode`."""
+        going = self.start(*options)
+        going.end()
+        return going
+
+    def said(self) -> str:
+        """What all its runs have written to standard error."""
+        return "".join(file.read_text() for file in sorted(self.state.glob("stderr-*")))
