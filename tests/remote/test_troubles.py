@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import connection
 from iconha_tui.remote.connection import Endpoint, LoginRefused, Unreachable
 from iconha_tui.remote.host_keys import HostKeys
@@ -301,3 +302,43 @@ def test_waiting_for_a_machine_that_boots(sshd: Sshd, make_node: Callable[..., S
     node._endpoint = lambda: Endpoint("127.0.0.1", sshd.port, "i-02")
     node.wait(30)
     assert len(operator.asked) == 1
+
+
+def test_an_attempt_to_connect_is_given_up_at_once_when_it_is_cancelled(
+    sshd: Sshd, make_node: Callable[..., SshNode], listener: Callable[[bytes | None], int]
+) -> None:
+    """Something takes the connection and says nothing: without a cancellation that would take the whole timeout."""
+    node = make_node(sshd, port=listener(None), timeout=3600)
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    with pytest.raises(Cancelled, match="while connecting"):
+        node.run(("true",), cancel=cancel)
+
+
+def test_an_attempt_that_was_given_up_asks_nobody_about_a_host_key(
+    sshd: Sshd, make_node: Callable[..., SshNode], operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dial, released, done = connection._dial, threading.Event(), threading.Event()
+    offered = connection._offered
+
+    def held(*arguments: Any) -> socket.socket:
+        released.wait(30)
+        return dial(*arguments)
+
+    def seen(transport: Any) -> Any:
+        done.set()
+        return offered(transport)
+
+    monkeypatch.setattr(connection, "_dial", held)
+    monkeypatch.setattr(connection, "_offered", seen)
+    node = make_node(sshd)
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        node.connect(cancel)
+    released.set()
+    assert done.wait(30)
+    for thread in threading.enumerate():
+        if thread.name == "connect-PRep-01":
+            thread.join(30)
+    assert operator.asked == []

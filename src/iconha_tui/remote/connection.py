@@ -8,16 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError, wait
 from contextlib import suppress
 from typing import NamedTuple
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.host_keys import HostKey, HostKeys
 from iconha_tui.remote.identity import Identity
-from iconha_tui.remote.text import clean
+from iconha_tui.text import clean
 
 # Without a handler Python prints paramiko's errors to stderr, over the wizard's screen; they reach the operator as Trouble.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -39,6 +40,8 @@ WEAK_ALGORITHMS = {
 }
 """Never negotiated: SHA-1, MD5, CBC. paramiko 5 still offers the MACs and the ciphers."""
 
+_TICK = 0.1
+"""Seconds after which a cancellation is noticed."""
 _FULL_RETRIES = (0.3, 0.7, 1.5)
 """Seconds between tries at an sshd that closes the connection before it says anything (MaxStartups)."""
 
@@ -68,17 +71,57 @@ class Lost(Trouble):
 
 
 def connect(
-    name: str, endpoint: Endpoint, user: str, identity: Identity, host_keys: HostKeys, timeout: float = CONNECT_TIMEOUT
+    name: str,
+    endpoint: Endpoint,
+    user: str,
+    identity: Identity,
+    host_keys: HostKeys,
+    timeout: float = CONNECT_TIMEOUT,
+    cancel: threading.Event | None = None,
 ) -> paramiko.Transport:
     """An authenticated connection. Raises Unreachable, HostKeyRejected or LoginRefused, each naming the node `name`.
 
-    An unknown host key is asked about while no connection is open: the operator may take longer than sshd's patience.
+    Sockets and paramiko wait without looking up: so a thread of its own does it, which is left behind when `cancel` is set, and
+    closes what it still brings about.
     """
+    made: Future[paramiko.Transport] = Future()
+
+    def attempt() -> None:
+        try:
+            transport = _connect(name, endpoint, user, identity, host_keys, timeout, made)
+        except BaseException as error:
+            with suppress(InvalidStateError):
+                made.set_exception(error)
+            return
+        try:
+            made.set_result(transport)
+        except InvalidStateError:
+            transport.close()
+
+    threading.Thread(target=attempt, name=f"connect-{name}", daemon=True).start()
+    while not wait([made], _TICK).done:
+        if cancel is not None and cancel.is_set() and made.cancel():
+            raise Cancelled("Stopped while connecting.", where=name)
+    return made.result()
+
+
+def _connect(
+    name: str,
+    endpoint: Endpoint,
+    user: str,
+    identity: Identity,
+    host_keys: HostKeys,
+    timeout: float,
+    made: Future[paramiko.Transport],
+) -> paramiko.Transport:
+    """An unknown host key is asked about while no connection is open: the operator may take longer than sshd's patience."""
     transport = _negotiate(name, endpoint, host_keys, timeout)
     try:
         key = _offered(transport)
         if not host_keys.accepts(name, endpoint.alias, key):
             transport.close()
+            if made.cancelled():
+                raise Cancelled("Stopped while connecting.", where=name)
             host_keys.ask(name, endpoint.alias, key)
             transport = _negotiate(name, endpoint, host_keys, timeout)
             key = _offered(transport)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 
 from iconha_tui.remote.connection import Endpoint
 from iconha_tui.remote.host_keys import HostKeys
@@ -15,16 +15,24 @@ from iconha_tui.remote.ssh import SshNode
 class Pool:
     """Makes and keeps one SshNode per name.
 
-    locate(name): where that node is at present; asked at every connection. It may raise Trouble.
+    locate(name): where that node is at present; asked at every connection. It may raise Trouble. cancel: the event that stops
+    the run which is going on.
     """
 
     def __init__(
-        self, locate: Callable[[str], Endpoint], *, user: str, identity: Identity, host_keys: HostKeys
+        self,
+        locate: Callable[[str], Endpoint],
+        *,
+        user: str,
+        identity: Identity,
+        host_keys: HostKeys,
+        cancel: Callable[[], Event] = Event,
     ) -> None:
         self._locate = locate
         self._user = user
         self._identity = identity
         self._host_keys = host_keys
+        self._cancel = cancel
         self._nodes: dict[str, SshNode] = {}
         self._lock = Lock()
 
@@ -38,6 +46,7 @@ class Pool:
                     user=self._user,
                     identity=self._identity,
                     host_keys=self._host_keys,
+                    cancel=self._cancel,
                 )
             return self._nodes[name]
 

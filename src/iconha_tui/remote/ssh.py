@@ -26,7 +26,7 @@ from iconha_tui.remote.host_keys import HostKeys
 from iconha_tui.remote.identity import Identity
 from iconha_tui.remote.pump import Overdue, Sink, Stopped, pump
 from iconha_tui.remote.shell import KILL, AfterTag, command_line, new_tag, not_started
-from iconha_tui.remote.text import LineSplitter, clean, clean_block, strip_controls
+from iconha_tui.text import LineSplitter, clean, clean_block, strip_controls
 
 CHANNELS = 6
 """Commands at the same time on one connection. sshd allows ten (MaxSessions), and clears an ended one away with some delay; what
@@ -35,6 +35,8 @@ OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of output that a command may have: a node cannot fill our memory."""
 
 _KILL_TIMEOUT = 15.0
+_KILL_OPEN = 4.0
+"""Seconds in which a channel to stop a command must open: over a line that is dead, nobody who cancels waits for longer."""
 _FULL = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BACKOFF = (0.2, 0.5, 1.0, 2.0)
 
@@ -43,7 +45,8 @@ class SshNode:
     """`engine.ports.Node` over SSH. Connects when it is first needed, and anew when the connection has died.
 
     endpoint: asked at every connection, since addresses move. A command that has not begun is put to the new connection;
-    one that may have run is never repeated: that raises `Lost`.
+    one that may have run is never repeated: that raises `Lost`. cancel: the event that stops the run which is going on; it
+    ends what is given no event of its own, and an attempt to connect.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class SshNode:
         host_keys: HostKeys,
         connect_timeout: float = 15.0,
         runs_dir: str = units.RUNS_DIR,
+        cancel: Callable[[], Event] = Event,
     ) -> None:
         self.name = name
         self.user = user
@@ -64,13 +68,14 @@ class SshNode:
         self._host_keys = host_keys
         self._connect_timeout = connect_timeout
         self._runs_dir = runs_dir
+        self._cancel = cancel
         self._transport: paramiko.Transport | None = None
         self._connecting = Lock()
         self._channels = BoundedSemaphore(CHANNELS)
 
-    def connect(self) -> None:
-        """Make sure of a live connection. Raises Unreachable, HostKeyRejected, LoginRefused."""
-        self._live()
+    def connect(self, cancel: Event | None = None) -> None:
+        """Make sure of a live connection. Raises Unreachable, HostKeyRejected, LoginRefused, Cancelled."""
+        self._live(cancel or self._cancel())
 
     def wait(self, timeout: float, cancel: Event | None = None) -> None:
         """Connect, trying again for up to `timeout` seconds: for a machine that is booting, or that has just dropped us.
@@ -80,17 +85,16 @@ class SshNode:
         """
         until = time.monotonic() + timeout
         tries = 0
+        cancel = cancel or self._cancel()
         while True:
             try:
-                return self.connect()
+                return self.connect(cancel)
             except (Unreachable, LoginRefused):
                 pause = _BACKOFF[min(tries, len(_BACKOFF) - 1)]
                 if time.monotonic() + pause > until:
                     raise
             tries += 1
-            if cancel is None:
-                time.sleep(pause)
-            elif cancel.wait(pause):
+            if cancel.wait(pause):
                 raise Cancelled("Stopped while waiting for the connection.", where=self.name)
 
     def run(
@@ -191,6 +195,7 @@ class SshNode:
 
         Raises Lost when the connection broke while it may have been running; Trouble and Cancelled as `run` does.
         """
+        cancel = cancel or self._cancel()
         tag = new_tag()
         line = command_line(argv, tag=tag, root=root, timeout=timeout)
         streams = {False: AfterTag(tag), True: AfterTag(tag)}
@@ -209,7 +214,7 @@ class SshNode:
                 sink(own, is_stderr)
 
         with self._slot(cancel):
-            transport, channel = self._open()
+            transport, channel = self._open(cancel)
             try:
                 code = self._converse(transport, channel, line, counted, stdin or b"", timeout, cancel)
             except (Lost, _Refused) as ending:
@@ -274,13 +279,13 @@ class SshNode:
             remedy="Run it again: what is done already is recognised and not repeated.",
         )
 
-    def _live(self) -> paramiko.Transport:
+    def _live(self, cancel: Event) -> paramiko.Transport:
         with self._connecting:
             if self._transport is None or not self._transport.is_active():
                 self._transport = None
                 endpoint = self._endpoint() if callable(self._endpoint) else self._endpoint
                 self._transport = connect(
-                    self.name, endpoint, self.user, self._identity, self._host_keys, self._connect_timeout
+                    self.name, endpoint, self.user, self._identity, self._host_keys, self._connect_timeout, cancel
                 )
             return self._transport
 
@@ -290,10 +295,10 @@ class SshNode:
                 self._transport = None
         transport.close()
 
-    def _open(self) -> tuple[paramiko.Transport, paramiko.Channel]:
+    def _open(self, cancel: Event) -> tuple[paramiko.Transport, paramiko.Channel]:
         """A channel; once more over a new connection where the old one turns out to be dead."""
         for last in (False, True):
-            transport = self._live()
+            transport = self._live(cancel)
             try:
                 return transport, _session(transport)
             except _Full as error:
@@ -315,9 +320,9 @@ class SshNode:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _slot(self, cancel: Event | None) -> Iterator[None]:
+    def _slot(self, cancel: Event) -> Iterator[None]:
         while not self._channels.acquire(timeout=0.1):
-            if cancel is not None and cancel.is_set():
+            if cancel.is_set():
                 raise Cancelled("Cancelled before it began.", where=self.name)
         try:
             yield
@@ -330,7 +335,7 @@ class SshNode:
         code = -1
         with suppress(paramiko.SSHException, EOFError, OSError, Overdue, Trouble):
             line = command_line(("sh", "-c", KILL, "iconha-kill", tag), tag=new_tag(), root=root, timeout=_KILL_TIMEOUT)
-            killer = transport.open_session()
+            killer = transport.open_session(timeout=_KILL_OPEN)
             try:
                 code = self._converse(transport, killer, line, lambda _data, _err: None, b"", _KILL_TIMEOUT, None)
             finally:
