@@ -238,6 +238,8 @@ class Spec(Part):
 
     version: int = FORMAT
     name: ClusterName = "icon"
+    tag: Literal[""] | ClusterName = ""
+    """The cluster's name in the tags on AWS, where it was renamed since; empty: `name`."""
     aws: Aws = Field(default_factory=Aws)
     ssh: Ssh = Field(default_factory=Ssh)
     nodes: list[NodeSpec] = Field(
@@ -276,6 +278,15 @@ class Spec(Part):
     def names(self) -> tuple[str, str]:
         """The two nodes' names, the active one first."""
         return self.nodes[0].name, self.nodes[1].name
+
+    @property
+    def tagged(self) -> str:
+        """The name by which what was made on AWS is found again."""
+        return self.tag or self.name
+
+    def renamed(self, name: str) -> Spec:
+        """The same cluster under another name: what was made on AWS is still found."""
+        return self.model_copy(update={"name": name, "tag": "" if name == self.tagged else self.tagged})
 
 
 def sentences(error: ValidationError) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,19 @@ APP = "iconha-tui"
 
 class Locked(Trouble):
     """Another run holds the cluster: exit code 4."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved cluster, as a list shows it. at: when it was worked on last. tag: its name in the tags on AWS. holder: the
+    process that works on it now, 0 where none does. trouble: why it cannot be opened, "" where it can."""
+
+    name: str
+    at: float
+    tag: str
+    progress: journal.Progress
+    holder: int = 0
+    trouble: str = ""
 
 
 class Store:
@@ -61,6 +75,21 @@ class Store:
         found = list((self.root / "clusters").glob("*/spec.toml"))
         return [path.parent.name for path in sorted(found, key=self._touched, reverse=True)]
 
+    def saved(self) -> list[Saved]:
+        """The clusters with what is known of each, the one worked on last first; one that is broken stops no other."""
+        return [self._saved(name) for name in self.names()]
+
+    def _saved(self, name: str) -> Saved:
+        from iconha_tui.engine import journal
+
+        tag, trouble, progress = name, "", journal.Progress()
+        try:
+            tag = self.spec(name).tagged
+            progress = self.progress(name)
+        except Trouble as error:
+            trouble = str(error)
+        return Saved(name, self._touched(self.folder(name) / "spec.toml"), tag, progress, self._at_work(name), trouble)
+
     def known(self, name: str | None) -> str:
         """The saved cluster of that name, the one worked on last where none is named. Raises UsageTrouble."""
         names = self.names()
@@ -73,19 +102,32 @@ class Store:
 
     @staticmethod
     def _touched(spec: Path) -> float:
-        diary = spec.with_name("journal.jsonl")
-        return (diary if diary.exists() else spec).stat().st_mtime
+        for file in (spec.with_name("journal.jsonl"), spec):
+            with suppress(OSError):
+                return file.stat().st_mtime
+        return 0.0
 
     def spec(self, name: str) -> specs.Spec:
-        """The saved spec. Raises SpecTrouble."""
+        """The saved spec. Raises SpecTrouble.
+
+        A cluster's name is its folder's. Where the spec has another, the folder was renamed since.
+        """
         from iconha_tui import spec as specs
 
-        return specs.load(self.folder(name) / "spec.toml")
+        found = specs.load(self.folder(name) / "spec.toml")
+        return found if found.name == name else found.renamed(name)
 
     def save(self, spec: specs.Spec) -> None:
         from iconha_tui import spec as specs
 
         path = self.make(spec.name) / "spec.toml"
+        if not path.exists() and (other := self._tagged(spec.tagged)):
+            raise Trouble(
+                f"What the saved cluster {other} has on AWS is tagged {spec.tagged}: two of that tag would work on the same "
+                "machines.",
+                where=spec.name,
+                remedy="Choose another name.",
+            )
         try:
             specs.save(spec, path)
         except OSError as error:
@@ -101,10 +143,51 @@ class Store:
 
         return journal.fold(journal.read(self.folder(name) / "journal.jsonl"))
 
+    def rename(self, name: str, new: str) -> None:
+        """Gives a saved cluster another name. Raises Locked, Trouble.
+
+        What a run may have made on AWS keeps the old name in its tags, and is found by it; where no run has been, the tags
+        will have the new name. The folder's rename is the moment at which it happens: `spec` mends what a crash leaves.
+        """
+        with self._settled(name):
+            spec = self.spec(name)
+            folder = self.folder(new)
+            if folder.exists():
+                raise Trouble("There is a folder of that name.", where=str(folder), remedy="Choose another name.")
+            known = (self.folder(name) / "journal.jsonl").exists()
+            self._move(self.folder(name), folder)
+            (folder / "lock.pid").unlink(missing_ok=True)
+            with suppress(Trouble):  # it is what `spec` makes of the old file
+                self.save(spec.renamed(new) if known else spec.model_copy(update={"name": new}))
+
     def delete(self, name: str) -> None:
-        """Forgets a cluster: its files here, nothing on AWS or on the nodes. Raises Locked."""
+        """Forgets a cluster: its files here, nothing on AWS or on the nodes. Raises Locked, Trouble."""
+        with self._settled(name):
+            gone = self.root / f"deleted-{name}"  # a crash half-way leaves no half of a cluster
+            shutil.rmtree(gone, ignore_errors=True)
+            self._move(self.folder(name), gone)
+            shutil.rmtree(gone)
+
+    @contextmanager
+    def _settled(self, name: str) -> Iterator[None]:
+        """A saved cluster on which nobody works. Raises Locked, and UsageTrouble where there is none."""
+        if not self.folder(name).exists():  # a lock would make it
+            raise UsageTrouble(f"There is no saved cluster {name}.", remedy="`iconha-tui where` lists them.")
         with self.lock(name):
-            shutil.rmtree(self.folder(name))
+            yield
+
+    @staticmethod
+    def _move(folder: Path, to: Path) -> None:
+        try:
+            folder.rename(to)
+        except OSError as error:
+            raise Trouble(
+                f"It cannot be renamed: {error.strerror}.", where=str(folder), remedy="Mend the folder's permissions."
+            ) from error
+
+    def _tagged(self, tag: str) -> str:
+        """The saved cluster whose machines have that tag, "" where there is none."""
+        return next((saved.name for saved in self.saved() if saved.tag == tag), "")
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -116,9 +199,9 @@ class Store:
         try:
             lock.acquire()
         except Timeout:
-            holder = self._holder(path)
+            holder = self._at_work(name)
             raise Locked(
-                f"Another run{holder} is working on this cluster.",
+                f"Another run{f' (process {holder})' if holder else ''} is working on this cluster.",
                 where=name,
                 remedy="Wait for it or end it; then start again.",
             ) from None
@@ -131,9 +214,13 @@ class Store:
             path.with_name("lock.pid").unlink(missing_ok=True)
             lock.release()
 
-    @staticmethod
-    def _holder(path: Path) -> str:
+    def _at_work(self, name: str) -> int:
+        """The process that holds a cluster, 0 where none does."""
         try:
-            return f" (process {int(path.with_name('lock.pid').read_text())})"
-        except (OSError, ValueError):
-            return ""
+            pid = int((self.folder(name) / "lock.pid").read_text())
+            os.kill(pid, 0)
+        except PermissionError:  # another user's
+            return pid
+        except (OSError, ValueError, OverflowError):
+            return 0
+        return pid

@@ -13,8 +13,10 @@ import pytest
 
 from iconha_tui.engine.events import RunStarted
 from iconha_tui.engine.journal import Journal
+from iconha_tui.engine.step import View
 from iconha_tui.errors import SpecTrouble, Trouble
 from iconha_tui.spec import Spec
+from iconha_tui.stages import tags
 from iconha_tui.store import Locked, Store
 
 HOLDS = """
@@ -150,3 +152,104 @@ def test_a_spec_that_cannot_be_written_is_a_sentence(store: Store) -> None:
     (store.make("icon") / "spec.toml").mkdir()
     with pytest.raises(Trouble, match="Cannot be written"):
         store.save(Spec())
+
+
+def ran(store: Store, name: str) -> None:
+    """A cluster on which a run has been."""
+    store.save(Spec(name=name))
+    journal = Journal(store.folder(name))
+    journal(RunStarted([]))
+    journal.close()
+
+
+def test_what_a_renamed_cluster_has_on_aws_is_still_found_by_its_old_name(store: Store) -> None:
+    ran(store, "icon")
+    (store.folder("icon") / "known_hosts").write_text("keys")
+    store.rename("icon", "mainnet")
+    assert store.names() == ["mainnet"]
+    spec = store.spec("mainnet")
+    assert (spec.name, spec.tagged) == ("mainnet", "icon")
+    assert tags.filters(View(spec))[0]["Values"] == ["icon"]
+    assert "mainnet" in (store.folder("mainnet") / "spec.toml").read_text()
+    assert (store.folder("mainnet") / "known_hosts").read_text() == "keys"
+    assert not (store.folder("mainnet") / "lock.pid").exists()
+    with store.lock("mainnet"):
+        pass
+    store.rename("mainnet", "testnet")
+    assert store.spec("testnet").tagged == "icon"
+    store.rename("testnet", "icon")
+    assert store.spec("icon") == Spec(name="icon")
+
+
+def test_where_nothing_has_run_the_tags_will_have_the_new_name(store: Store) -> None:
+    store.save(Spec(name="icon"))
+    store.rename("icon", "mainnet")
+    assert store.spec("mainnet") == Spec(name="mainnet")
+
+
+def test_a_rename_that_a_crash_cuts_short_is_the_old_cluster_or_the_new_one(store: Store) -> None:
+    ran(store, "icon")
+    store.folder("icon").rename(store.folder("mainnet"))
+    spec = store.spec("mainnet")
+    assert (spec.name, spec.tagged) == ("mainnet", "icon")
+    store.save(spec)
+    assert store.names() == ["mainnet"]
+    assert store.spec("mainnet") == spec
+
+
+def test_no_second_cluster_gets_the_tag_of_a_renamed_one(store: Store) -> None:
+    ran(store, "icon")
+    store.rename("icon", "mainnet")
+    with pytest.raises(Trouble, match="mainnet has on AWS is tagged icon"):
+        store.save(Spec(name="icon"))
+    store.save(Spec(name="testnet"))
+
+
+def test_a_rename_is_refused_while_a_run_works_where_the_name_is_taken_and_where_there_is_nothing(store: Store) -> None:
+    ran(store, "a")
+    ran(store, "b")
+    with pytest.raises(Trouble, match="folder of that name"):
+        store.rename("a", "b")
+    with store.lock("a"), pytest.raises(Locked):
+        store.rename("a", "c")
+    with pytest.raises(Trouble, match="no saved cluster"):
+        store.rename("none", "c")
+    (store.folder("b") / "spec.toml").write_text("version = 99")
+    with pytest.raises(SpecTrouble):
+        store.rename("b", "c")
+    assert sorted(path.name for path in (store.root / "clusters").iterdir()) == ["a", "b"]
+
+
+def test_a_delete_that_a_crash_cuts_short_leaves_no_half_of_a_cluster(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran(store, "icon")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda folder, **_: None)
+        store.delete("icon")
+    assert store.names() == []
+    assert not store.folder("icon").exists()
+    ran(store, "icon")
+    store.delete("icon")
+    assert [path.name for path in store.root.iterdir()] == ["clusters"]
+
+
+def test_a_broken_cluster_is_listed_with_a_sentence_and_stops_no_other(store: Store) -> None:
+    for name in ("a", "b", "c", "d"):
+        ran(store, name)
+    (store.folder("b") / "spec.toml").write_text("version = 99")
+    (store.folder("c") / "journal.jsonl").unlink()
+    (store.folder("c") / "journal.jsonl").mkdir()
+    with store.lock("d"):
+        found = {saved.name: saved for saved in store.saved()}
+    assert found["a"].trouble == ""
+    assert found["a"].progress.interrupted
+    assert "version" in found["b"].trouble
+    assert "Is a directory" in found["c"].trouble
+    assert [saved.holder for saved in found.values() if saved.holder] == [found["d"].holder] == [os.getpid()]
+
+
+def test_a_cluster_whose_run_was_killed_is_held_by_nobody(store: Store) -> None:
+    store.save(Spec(name="icon"))
+    end(holder(store), signal.SIGKILL)
+    assert store.saved()[0].holder == 0

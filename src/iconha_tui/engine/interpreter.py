@@ -36,7 +36,7 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
 
         began = time.monotonic()
         try:
-            code = _one(action, ctx, f"{ctx.spec.name}.{step}.{target}.{index}", said)
+            code = _one(action, ctx, f"{ctx.spec.tagged}.{step}.{target}.{index}", said)
         except Cancelled:
             raise
         except Trouble as trouble:

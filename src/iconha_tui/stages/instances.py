@@ -160,7 +160,7 @@ class Group(OnAws):
         return Done(facts["group_id"], facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
-        name = f"iconha-{view.spec.name}"
+        name = f"iconha-{view.spec.tagged}"
         return [
             Call(
                 "ec2",
@@ -363,7 +363,7 @@ class Allocated(OnAws):
         return Done(f"{facts['elastic_ip']} ({facts['allocation_id']})", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
-        name = f"iconha-{view.spec.name}"
+        name = f"iconha-{view.spec.tagged}"
         return [
             Call(
                 "ec2",

@@ -12,7 +12,7 @@ NODE = "iconha:node"
 
 def of_cluster(view: View, kind: str, name: str, node: str = "") -> list[dict[str, Any]]:
     """TagSpecifications for a new resource of `kind` (an EC2 resource type), with `name` as its Name."""
-    tags = [{"Key": "Name", "Value": name}, {"Key": CLUSTER, "Value": view.spec.name}]
+    tags = [{"Key": "Name", "Value": name}, {"Key": CLUSTER, "Value": view.spec.tagged}]
     if node:
         tags.append({"Key": NODE, "Value": node})
     return [{"ResourceType": kind, "Tags": tags}]
@@ -20,7 +20,7 @@ def of_cluster(view: View, kind: str, name: str, node: str = "") -> list[dict[st
 
 def filters(view: View, node: str = "") -> list[dict[str, Any]]:
     """The Filters that find it again."""
-    found = [{"Name": f"tag:{CLUSTER}", "Values": [view.spec.name]}]
+    found = [{"Name": f"tag:{CLUSTER}", "Values": [view.spec.tagged]}]
     if node:
         found.append({"Name": f"tag:{NODE}", "Values": [node]})
     return found
