@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
@@ -72,19 +72,23 @@ class Session:
         self.ctx.vault.put(name, value)
         self._clouds.clear()
 
-    def run(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
-        """Carries stages out, journalled, with the cluster's lock held. Raises Locked, Trouble."""
-        return self._journalled(runner.run, stages, on_event)
+    def run(self, stages: Sequence[Stage], on_event: OnEvent, skip: Collection[str] = ()) -> RunFinished:
+        """Carries stages out but for the steps in `skip`, journalled, with the cluster's lock held. Raises Locked, Trouble."""
+        return self._journalled(runner.run, stages, on_event, skip)
 
     def survey(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
-        """Probes stages up to the first that is not done; changes nothing. Raises Locked, Trouble."""
-        return self._journalled(runner.survey, stages, on_event)
+        """Probes stages up to the first that is not done; changes nothing. Raises Locked, Trouble.
+
+        What was skipped in an earlier run does not hold it up.
+        """
+        return self._journalled(runner.survey, stages, on_event, self.store.progress(self.spec.name).skipped)
 
     def _journalled(
         self,
-        work: Callable[[Sequence[Stage], Context, OnEvent], RunFinished],
+        work: Callable[[Sequence[Stage], Context, OnEvent, Collection[str]], RunFinished],
         stages: Sequence[Stage],
         on_event: OnEvent,
+        skip: Collection[str],
     ) -> RunFinished:
         self.ctx.cancel = Flag()
         with self.store.lock(self.spec.name):
@@ -96,7 +100,7 @@ class Session:
                     journal(event)
                     on_event(event)
 
-                return work(stages, self.ctx, emit)
+                return work(stages, self.ctx, emit, skip)
             finally:
                 journal.close()
 
@@ -166,7 +170,7 @@ class Session:
             return Endpoint(str(host), self.spec.ssh.port, self.ctx.fact(f"{node}.instance_id"))
 
         key_file = Path(self.spec.ssh.key_file) if self.spec.ssh.key_file else None
-        known_hosts = self.store.make(self.spec.name) / "known_hosts"
+        folder = self.store.make(self.spec.name)
         return Pool(
             locate,
             user=self.spec.ssh.user,

@@ -117,11 +117,11 @@ class World:
         with self._lock:
             self.events.append(event)
 
-    def run(self, *steps: Step) -> RunFinished:
-        return runner.run([stage(*steps)], self.ctx, self.on_event)
+    def run(self, *steps: Step, skip: Sequence[str] = ()) -> RunFinished:
+        return runner.run([stage(*steps)], self.ctx, self.on_event, skip)
 
-    def survey(self, *steps: Step) -> RunFinished:
-        return runner.survey([stage(*steps)], self.ctx, self.on_event)
+    def survey(self, *steps: Step, skip: Sequence[str] = ()) -> RunFinished:
+        return runner.survey([stage(*steps)], self.ctx, self.on_event, skip)
 
     def finished(self) -> list[StepFinished]:
         return [event for event in self.events if isinstance(event, StepFinished)]

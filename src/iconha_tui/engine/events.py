@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Outcome = Literal["done", "todo", "failed", "blocked", "cancelled"]
-"""How a step, stage or run ended; todo: a survey found work to do, and did none of it."""
+Outcome = Literal["done", "todo", "failed", "blocked", "cancelled", "skipped"]
+"""How a step, stage or run ended; todo: a survey found work to do, and did none of it; skipped: it is not done, and the operator
+goes on without it (a stage or run: with a step of that kind in it)."""
+
+PASSED: tuple[Outcome, ...] = ("done", "skipped")
+"""The outcomes after which a run goes on."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from iconha_tui.engine.events import (
+    PASSED,
     Event,
+    Outcome,
     Output,
     RunFinished,
     RunStarted,
@@ -44,6 +46,7 @@ class Journal:
             if isinstance(event, Output):
                 stamp = time.strftime("%H:%M:%S")
                 self._transcript.writelines(f"{stamp} {event.target} | {line}\n" for line in event.lines)
+                self._transcript.flush()  # what counts as shown must outlive a kill
                 return
             if isinstance(event, Waiting):
                 return
@@ -99,7 +102,7 @@ def read(path: Path) -> Iterator[tuple[float, Event]]:
 
 @dataclass
 class StageProgress:
-    """One stage so far. state: todo, running, done, failed, blocked or cancelled. seconds: of its last run."""
+    """One stage so far. state: todo, running, or how it ended (events.Outcome). seconds: of its last run."""
 
     state: str = "todo"
     seconds: float = 0.0
@@ -113,9 +116,11 @@ class Progress:
     """Where the runs of a cluster have got to: a fold over its journal.
 
     interrupted: the last run ended without a RunFinished, so it was killed, or is still going on.
+    steps: how each step ended when it was last tried or looked at.
     """
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
+    steps: dict[str, Outcome] = field(default_factory=dict)
     last: float = 0.0
     interrupted: bool = False
     outcome: str = ""
@@ -123,6 +128,11 @@ class Progress:
 
     def stage(self, name: str) -> StageProgress:
         return self.stages.setdefault(name, StageProgress())
+
+    @property
+    def skipped(self) -> list[str]:
+        """The steps that the operator goes on without."""
+        return [step for step, outcome in self.steps.items() if outcome == "skipped"]
 
     def take(self, at: float, event: Event) -> None:
         """Takes the next event."""
@@ -135,8 +145,10 @@ class Progress:
                 entry.state, entry.at, entry.step = "running", at, ""
             case StepStarted(stage=name, title=title):
                 self.stage(name).step = title
-            case StepFinished() if event.outcome != "done":
-                self.failure = event
+            case StepFinished():
+                self.steps[event.step] = event.outcome
+                if event.outcome not in PASSED:
+                    self.failure = event
             case StageFinished(stage=name):
                 entry = self.stage(name)
                 entry.state, entry.at = event.outcome, at

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Literal, TypeVar
 
 from iconha_tui import __version__
 from iconha_tui.engine.events import (
+    PASSED,
     OnEvent,
     Outcome,
     Probed,
@@ -33,51 +34,66 @@ POLL = 0.5
 """Seconds between two looks of a verify that is waited for."""
 
 
-def run(stages: Sequence[Stage], ctx: Context, emit: OnEvent) -> RunFinished:
-    """Makes every step of `stages` true, in order. Stops at the first that fails, is blocked or is cancelled."""
-    return _pass_through(stages, ctx, emit, act=True)
+def run(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = ()) -> RunFinished:
+    """Makes every step of `stages` true, in order. Stops at the first that fails, is blocked or is cancelled.
+
+    skip: ids of steps that are only looked at, and passed over where they are not done; one that is not safe to skip is not.
+    """
+    return _pass_through(stages, ctx, emit, skip, act=True)
 
 
-def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent) -> RunFinished:
+def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = ()) -> RunFinished:
     """Probes only, in order, up to the first step that is not done. Brings the facts that a resumed run needs."""
-    return _pass_through(stages, ctx, emit, act=False)
+    return _pass_through(stages, ctx, emit, skip, act=False)
 
 
-def _pass_through(stages: Sequence[Stage], ctx: Context, emit: OnEvent, *, act: bool) -> RunFinished:
+def _pass_through(
+    stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str], *, act: bool
+) -> RunFinished:
     began = time.monotonic()
     emit(RunStarted([stage.name for stage in stages], "run" if act else "survey", __version__))
     outcome: Outcome = "done"
     changed = False
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="step") as pool:
         for stage in stages:
-            finished = _stage(stage, ctx, emit, pool, act)
+            finished = _stage(stage, ctx, emit, pool, skip, act)
             changed = changed or finished.changed
             emit(finished)
-            if finished.outcome != "done":
-                outcome = finished.outcome
+            outcome = _after(outcome, finished.outcome)
+            if outcome not in PASSED:
                 break
     end = RunFinished(outcome, changed, round(time.monotonic() - began, 3))
     emit(end)
     return end
 
 
-def _stage(stage: Stage, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, act: bool) -> StageFinished:
+def _after(outcome: Outcome, then: Outcome) -> Outcome:
+    """What has come of a stage or run once a part of it has ended: it is done where every part is."""
+    return outcome if then == "done" else then
+
+
+def _stage(
+    stage: Stage, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, skip: Collection[str], act: bool
+) -> StageFinished:
     began = time.monotonic()
     emit(StageStarted(stage.name))
     changed = False
     outcome: Outcome = "done"
     for step in stage.steps:
         emit(StepStarted(stage.name, step.id, step.title))
-        finished = _step(stage.name, step, ctx, emit, pool, act)
+        pass_over = bool(step.skip) and step.id in skip
+        finished = _step(stage.name, step, ctx, emit, pool, act, pass_over)
         changed = changed or finished.changed
         emit(finished)
-        if finished.outcome != "done":
-            outcome = finished.outcome
+        outcome = _after(outcome, finished.outcome)
+        if outcome not in PASSED:
             break
     return StageFinished(stage.name, outcome, changed, round(time.monotonic() - began, 3))
 
 
-def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, act: bool) -> StepFinished:
+def _step(
+    stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor, act: bool, pass_over: bool
+) -> StepFinished:
     began = time.monotonic()
     changed = False
 
@@ -88,6 +104,8 @@ def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolE
 
     try:
         verdicts = _on_all(pool, step.targets(ctx.view), lambda target: _judge(stage, step, ctx, emit, target))
+        if pass_over and not all(isinstance(verdict, Done) for verdict in verdicts.values()):
+            return finish("skipped", f"{_evidence(verdicts)} {step.skip}")
         if block := _blocked(verdicts):
             return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
         needed = [target for target, verdict in verdicts.items() if isinstance(verdict, Needed)]
@@ -112,6 +130,8 @@ def _step(stage: str, step: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolE
     except Cancelled as cancelled:
         return finish("cancelled", cancelled.what, where=cancelled.where, remedy=cancelled.remedy)
     except Trouble as trouble:
+        if pass_over:
+            return finish("skipped", f"{trouble.what} {step.skip}")
         return finish(
             "failed",
             trouble.what,

@@ -140,6 +140,8 @@ class Step(ABC):
 
     id: stage.name, stable, for the journal. title: what the operator reads. guide: the guide's own line, "" where it has none;
     departs: why this step does otherwise, "" where it does not. patience: seconds that verify may take to come true.
+    skip: what stays open when the operator goes on without it, "" where that is not safe; vital: why it is not.
+    usual: seconds that it takes where there is work to do, as measured on the lab.
     """
 
     id: str
@@ -147,6 +149,9 @@ class Step(ABC):
     guide: str = ""
     departs: str = ""
     patience: float = 0.0
+    skip: str = ""
+    vital: str = "The steps after it build on it."
+    usual: float = 0.5
 
     def targets(self, view: View) -> Sequence[str]:
         """Where it works: node names or AWS. They are worked on at the same time."""

@@ -22,6 +22,7 @@ def look(ctx: Context, node: str) -> dict[str, str | None]:
 class Generated(Step):
     id = "authkey.generate"
     title = "There is a key"
+    usual = 0.2
     guide = "apt-get install haveged; corosync-keygen"
 
     def targets(self, view: View) -> Sequence[str]:
@@ -53,6 +54,8 @@ class Generated(Step):
 class Shared(Step):
     id = "authkey.copy"
     title = "Both nodes hold the same key"
+    vital = "With two different keys the nodes do not hear each other."
+    usual = 0.2
     guide = "scp /etc/corosync/authkey to /tmp of the other node, then mv"
     departs = "A key in /tmp can be read on the way: it is carried through this program's memory instead."
 
@@ -74,6 +77,8 @@ class Shared(Step):
 class Private(Step):
     id = "authkey.private"
     title = "The key is root's alone"
+    vital = "A key that others can read protects nothing, and corosync refuses one that is too short."
+    usual = 0.2
     guide = "chown root:root, chmod 400"
 
     def probe(self, ctx: Context, target: str) -> Verdict:

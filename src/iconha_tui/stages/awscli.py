@@ -36,6 +36,8 @@ def files(view: View) -> dict[str, tuple[Text, int]]:
 class Configured(Step):
     id = "awscli.config"
     title = "Root has credentials and region"
+    vital = "The agent cannot move the address without credentials."
+    usual = 0.3
     guide = "aws configure"
     departs = (
         "Arguments and prompts show a secret to `ps` and to logs: the files are uploaded instead, root's alone (0600)."
@@ -73,6 +75,8 @@ class Configured(Step):
 class Region(Step):
     id = "awscli.region"
     title = "Pacemaker is told the region"
+    vital = "The agent would not know which region's API to call."
+    usual = 0.3
     guide = 'echo "AWS_DEFAULT_REGION=<region>" >> /lib/systemd/system/pacemaker.service'
     departs = "Appended there it lands in [Install] and has no effect: a systemd drop-in is what Pacemaker reads."
 
@@ -92,6 +96,8 @@ class Region(Step):
 class Reread(Step):
     """One node after the other: what runs on the one moves to the other meanwhile, and no election is waited for."""
 
+    vital = "It also waits until the node is back in the cluster: without it the pair may be no pair."
+    usual = 2.5
     departs = "Pacemaker reads its environment when it starts; one node at a time, so that the other keeps the cluster."
 
     def __init__(self, which: int) -> None:
@@ -146,6 +152,11 @@ class Proven(Step):
 
     id = "awscli.proof"
     title = "Each node makes awseip's calls itself"
+    skip = (
+        "What is missing on the standby, a key or a permission, then stays hidden until the failover, and the address would stay "
+        "on the dead machine. Run this stage again before you rely on the pair."
+    )
+    usual = 3.6
     guide = "aws ec2 describe-instances"
     departs = "All four calls of awseip are tried, those that change something as a dry run."
 

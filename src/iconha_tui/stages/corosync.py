@@ -74,6 +74,7 @@ def findings(view: View, text: str, node: str) -> list[Finding]:
 class Configured(Step):
     id = "corosync.conf"
     title = "corosync.conf is in place"
+    usual = 0.3
     guide = "vi /etc/corosync/corosync.conf; chown root:root; chmod 644"
     departs = " ".join(
         dict.fromkeys(
@@ -137,6 +138,8 @@ class Joined(Step):
 
     id = "corosync.members"
     title = "Both members have joined"
+    vital = "Two nodes that do not see each other would each start the address, and take it from one another in turn."
+    usual = 1.0
     guide = "service corosync start; corosync-cmapctl | grep members"
 
     def probe(self, ctx: Context, target: str) -> Verdict:

@@ -13,6 +13,8 @@ from iconha_tui.errors import Trouble
 class Identity(Step):
     id = "credentials.identity"
     title = "AWS knows you"
+    vital = "Without credentials that AWS accepts nothing after it can be done."
+    usual = 0.2
     guide = "aws configure"
     departs = "Your own profile, SSO or role is used; keys that you type in stay in memory and are never saved."
 
@@ -30,6 +32,8 @@ class Identity(Step):
 class Region(Step):
     id = "credentials.region"
     title = "The region answers"
+    skip = "A region that is wrong or not enabled then shows itself in the next stage, at its first call."
+    usual = 0.2
 
     def targets(self, view: View) -> Sequence[str]:
         return [AWS]
@@ -49,6 +53,8 @@ class Region(Step):
 class SshKey(Step):
     id = "credentials.ssh"
     title = "Your SSH key is there"
+    vital = "Every stage from the second on signs in to the machines with it."
+    usual = 0.0
 
     def targets(self, view: View) -> Sequence[str]:
         return ["ssh"]
@@ -75,6 +81,10 @@ class NodeCredentials(Step):
 
     id = "credentials.nodes"
     title = "What the nodes will use for AWS is valid"
+    skip = (
+        "Keys that are wrong then show themselves in the AWS CLI stage, when the machines run and cost money already."
+    )
+    usual = 0.2
 
     def targets(self, view: View) -> Sequence[str]:
         return [AWS]

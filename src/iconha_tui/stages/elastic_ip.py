@@ -43,6 +43,8 @@ def creation(view: View) -> tuple[str, ...]:
 class Configured(OnFirst):
     id = "elastic_ip.primitive"
     title = "The Elastic IP is a resource of the cluster"
+    vital = "It is what makes the address move."
+    usual = 0.6
     guide = (
         'crm configure primitive elastic-ip ocf:heartbeat:awseip params elastic_ip="…" awscli="$(which aws)" '
         'allocation_id="…" …'
@@ -96,6 +98,8 @@ class Configured(OnFirst):
 class Started(OnFirst):
     id = "elastic_ip.started"
     title = "The resource is started"
+    vital = "An address that no node holds serves nobody; what comes after it asks which node does."
+    usual = 2.2
     guide = "crm status"
     patience = 90.0
 
@@ -140,6 +144,8 @@ class Started(OnFirst):
 class Agreed(Step):
     id = "elastic_ip.ec2"
     title = "EC2 says the same"
+    skip = "Whether the address really leads to the active machine is then not proven; `status` shows both words side by side."
+    usual = 0.3
     patience = 30.0
 
     def targets(self, view: View) -> Sequence[str]:
@@ -161,6 +167,10 @@ class Agreed(Step):
 class Answers(Step):
     id = "elastic_ip.answers"
     title = "The address answers"
+    skip = (
+        "Whether the world reaches the address is then not proven: a security group or a firewall may still be closed."
+    )
+    usual = 0.5
     patience = 60.0
 
     def targets(self, view: View) -> Sequence[str]:

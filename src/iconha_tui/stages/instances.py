@@ -64,6 +64,7 @@ class OnAws(Step):
 class Image(OnAws):
     id = "instances.image"
     title = "The Ubuntu image"
+    usual = 0.2
     guide = "Ubuntu Server 18.04 LTS"
     departs = (
         "Ubuntu 18.04 has left standard support; 22.04 is the default, and every release since 18.04 can be chosen."
@@ -101,6 +102,7 @@ class Image(OnAws):
 class Network(OnAws):
     id = "instances.network"
     title = "The network"
+    usual = 0.2
 
     def lookups(self, view: View) -> list[Lookup]:
         if view.spec.instances.mode == "existing":
@@ -144,6 +146,7 @@ class Network(OnAws):
 class Group(OnAws):
     id = "instances.group"
     title = "The security group"
+    usual = 0.3
     guide = "Create security group"
 
     def lookups(self, view: View) -> list[Lookup]:
@@ -211,6 +214,11 @@ def missing_rules(view: View) -> list[dict[str, Any]]:
 class Rules(OnAws):
     id = "instances.rules"
     title = "The open ports"
+    skip = (
+        "Other groups of the machines must open the ports then. SSH and Corosync's are tried by the steps after this one; the "
+        "P-Rep's, 7100 and 9000, show only when peers do not reach it."
+    )
+    usual = 0.3
     guide = "tcp 22, tcp 7100, tcp 9000, udp 5404-5406"
     departs = "Corosync's ports are opened to the group itself only, and SSH to the network that you name."
 
@@ -239,6 +247,8 @@ class Machine(Step):
 
     id = "instances.machine"
     title = "The machines run"
+    vital = "It is the machines that all other stages work on."
+    usual = 15.0  # on the lab 2: EC2 takes its time, and an estimate had better be too long
     guide = "Launch two EC2 instances: PRep-01 (active), PRep-02 (passive)"
     patience = 300.0
 
@@ -320,6 +330,8 @@ class Machine(Step):
 class GroupAttached(Step):
     id = "instances.attach_group"
     title = "The machines are in the group"
+    skip = Rules.skip
+    usual = 0.2
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         facts = look_up(ctx, instance_lookups(ctx.view, target))
@@ -351,6 +363,8 @@ def address_lookups(view: View) -> list[Lookup]:
 class Allocated(OnAws):
     id = "instances.allocate"
     title = "The Elastic IP is yours"
+    vital = "The address is what the pair is built for."
+    usual = 0.2
     guide = "Allocate Elastic IP"
 
     def lookups(self, view: View) -> list[Lookup]:
@@ -377,6 +391,8 @@ class Allocated(OnAws):
 class Associated(OnAws):
     id = "instances.associate"
     title = "The Elastic IP leads to the active node"
+    vital = "Pacemaker would later take the address from whatever machine holds it."
+    usual = 0.5
     guide = "Associate Elastic IP with PRep-01"
     departs = "An address that a node of this cluster holds already stays where it is: Pacemaker has put it there."
     patience = 60.0
@@ -418,6 +434,8 @@ _LOOK = (
 class Signin(Step):
     id = "instances.signin"
     title = "SSH reaches the machines"
+    vital = "All that follows is done over SSH."
+    usual = 20.0  # on the lab 1, see above
     guide = "ssh ubuntu@<public ip>"
     departs = (
         "Unknown host keys are shown to you first, and are kept per instance, since the Elastic IP changes machines."

@@ -66,6 +66,8 @@ class OnFirst(Step):
 class Online(Step):
     id = "pacemaker.online"
     title = "Both nodes are online"
+    vital = "An address on a cluster of one node has nowhere to go when that node fails."
+    usual = 23.0
     guide = "service pacemaker start"
 
     def probe(self, ctx: Context, target: str) -> Verdict:
@@ -103,6 +105,8 @@ class Online(Step):
 class NoPhantom(OnFirst):
     id = "pacemaker.phantom"
     title = "No phantom node is in the cluster"
+    vital = "A node that is none of the pair might be given the address, or be waited for."
+    usual = 0.6
     departs = "The packages start a one-node cluster by themselves; its node1 must not stay in the configuration."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
@@ -129,6 +133,8 @@ class NoPhantom(OnFirst):
 class Properties(OnFirst):
     id = "pacemaker.properties"
     title = "The cluster's properties are set"
+    vital = "With the defaults Pacemaker starts no resource without fencing, and none on a lone node."
+    usual = 0.7
     guide = "crm configure property stonith-enabled=false; crm configure property no-quorum-policy=ignore; crm configure show"
 
     def probe(self, ctx: Context, target: str) -> Verdict:

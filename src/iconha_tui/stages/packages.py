@@ -61,6 +61,7 @@ def apt_packages(view: View, node: str) -> list[str]:
 class Installed(Step):
     id = "packages.install"
     title = "The packages are installed"
+    usual = 20.0
     guide = "apt-get -y update; apt-get install pacemaker; apt install crmsh; apt-get install haveged; apt-get install aws-cli"
     departs = (
         "There is no package aws-cli: it is awscli. awseip is in a package of its own on newer releases. haveged is needed only "
@@ -137,6 +138,8 @@ class CleanStart(Step):
 
     id = "packages.clean"
     title = "Nothing is left of the packages' one-node cluster"
+    vital = "A phantom node would stay in the cluster for good."
+    usual = 1.5
     departs = "The guide does not say so, but a phantom node would stay in the cluster for good."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
@@ -169,6 +172,8 @@ class CleanStart(Step):
 class Versions(Step):
     id = "packages.versions"
     title = "The programs answer"
+    vital = "A node whose programs do not answer cannot join, and corosync.conf is judged by its version of corosync."
+    usual = 0.3
     guide = "pacemakerd --version; corosync -v; crm --version"
 
     def probe(self, ctx: Context, target: str) -> Verdict:
