@@ -17,7 +17,7 @@ from iconha_tui.app import IconhaApp
 from iconha_tui.engine.actions import Action, Run
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
-from iconha_tui.remote.text import LineSplitter
+from iconha_tui.text import LineSplitter
 from iconha_tui.session import ConfirmHostKey, Session
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store

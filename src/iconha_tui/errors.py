@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from iconha_tui.text import clean_block, sentence
+
+
+DETAIL_LINES = 100
+"""Lines of a detail that are kept: the last ones say what went wrong."""
+
 
 class Trouble(Exception):
     """Something that an operator can act on: what happened, where, and what to do now.
 
     what: one sentence, without the place. where: a node's name, an API call or a file; "" where it has none.
     remedy: one sentence that says what to do now. detail: last lines of output, for the screen that opens the failure.
-    transient: it may pass by itself, as when a machine is still booting.
+    transient: it may pass by itself, as when a machine is still booting. Parts of it come from nodes, from AWS and out of
+    files: whatever is given is cleaned.
     """
 
     transient = False
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "", detail: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.where = where
-        self.remedy = remedy
-        self.detail = detail
+        self.what = sentence(what)
+        self.where = sentence(where)
+        self.remedy = sentence(remedy)
+        self.detail = clean_block(detail, DETAIL_LINES)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what

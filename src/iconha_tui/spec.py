@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-import tempfile
+import tomllib
 import unicodedata
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from iconha_tui import disk
 from iconha_tui.errors import SpecTrouble
+from iconha_tui.text import sentence, strip_controls
 
 FORMAT = 1
 """The version of the file's form. A file of a newer one is refused, never guessed at."""
 
+MAX_CHARACTERS = 1 << 20
+"""A spec has some 100 lines. What is larger than this is some other file, and is not parsed."""
 
-def _matching(pattern: str, sentence: str, *, reserved: frozenset[str] = frozenset()) -> AfterValidator:
+
+def _matching(pattern: str, refusal: str, *, reserved: frozenset[str] = frozenset()) -> AfterValidator:
     form = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
         if not form.fullmatch(value) or value.lower() in reserved:
-            raise ValueError(sentence)
+            raise ValueError(refusal)
         return value
 
     return AfterValidator(check)
@@ -52,6 +56,12 @@ def _clean_path(value: str) -> str:
         raise ValueError("A path holds no control characters.")
     if len(value) > 4096:
         raise ValueError("A path has 4096 characters at most.")
+    return value
+
+
+def _plain_text(value: str) -> str:
+    if strip_controls(value) != value.replace("\r\n", "\n"):
+        raise ValueError("A corosync.conf holds no control characters, and none that cannot be seen.")
     return value
 
 
@@ -116,6 +126,7 @@ PropertyValue = Annotated[
 ]
 FilePath = Annotated[str, AfterValidator(_clean_path)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
+ConfText = Annotated[str, AfterValidator(_plain_text)]
 
 
 class Part(BaseModel):
@@ -190,7 +201,7 @@ class Corosync(Part):
     port: Annotated[int, Field(ge=1024, le=65535)] = 5405
     token_ms: Annotated[int, AfterValidator(_token)] = 0
     """Milliseconds until a silent node is declared lost; 0: Corosync's default (1000, from 3.0.4 on 3000)."""
-    conf: dict[str, str] = Field(default_factory=dict)
+    conf: dict[str, ConfText] = Field(default_factory=dict)
     """A whole corosync.conf per node name, where the operator has edited it."""
     settle: Annotated[int, Field(ge=5, le=600)] = 60
     """Seconds within which both members must have joined."""
@@ -272,6 +283,9 @@ class Spec(Part):
                 raise ValueError("The two nodes need two different instances.")
         if self.authkey.keep not in ("", first.name, second.name):
             raise ValueError("authkey.keep names one of the two nodes.")
+        if strangers := sorted(set(self.corosync.conf) - set(self.names)):
+            said = f"{', '.join(strangers)} is none of the two nodes, {first.name} and {second.name}."
+            raise ValueError(f"corosync.conf: {said}")
         return self
 
     @property
@@ -289,69 +303,107 @@ class Spec(Part):
         return self.model_copy(update={"name": name, "tag": "" if name == self.tagged else self.tagged})
 
 
+def follow_names(data: dict[str, Any], before: Spec) -> None:
+    """In a spec's plain form, moves what is kept under a node's name to the name that it has now."""
+    now = dict(zip(before.names, (node["name"] for node in data["nodes"]), strict=True))
+    data["corosync"]["conf"] = {now.get(name, name): text for name, text in data["corosync"]["conf"].items()}
+    data["authkey"]["keep"] = now.get(data["authkey"]["keep"], data["authkey"]["keep"])
+
+
+_PLAIN_WORDS = {
+    "extra_forbidden": "There is no such setting.",
+    "int_type": "A whole number, without quotes.",
+    "string_type": "A text, in quotes.",
+    "bool_type": "true or false, without quotes.",
+    "missing": "It is missing.",
+}
+
+
 def sentences(error: ValidationError) -> list[str]:
     """One sentence per fault, each led by the field's place in the file."""
     out = []
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"])
         text = str(fault["ctx"]["error"]) if fault["type"] == "value_error" else fault["msg"]
-        if fault["type"] == "extra_forbidden":
-            text = "There is no such setting."
-        out.append(f"{place}: {text}" if place else text)
+        text = _PLAIN_WORDS.get(fault["type"], text)
+        out.append(sentence(f"{place}: {text}" if place else text))
     return out
 
 
+_HEADING = "# Written by iconha-tui. The last line says that the file is whole."
+_END = "# the end"
+_REMEDY = "Correct the file and start again."
+
+
 def loads(text: str, *, where: str = "spec") -> Spec:
-    """Reads a spec from TOML. Raises SpecTrouble with a sentence per fault."""
+    """Reads a spec from TOML. Raises SpecTrouble with a sentence per fault; nothing that is missing is guessed."""
+    if len(text) > MAX_CHARACTERS:
+        raise SpecTrouble(f"It has {len(text)} characters: it is no spec.", where=where, remedy="Name a spec file.")
+    _whole(text, where)
     try:
-        return Spec.model_validate(tomlkit.parse(text).unwrap())
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise SpecTrouble(f"It is no valid TOML: {said}.", where=where, remedy=_REMEDY) from error
+    version = data.get("version", FORMAT)
+    if isinstance(version, int) and version > FORMAT:
+        raise SpecTrouble(
+            f"A newer version of this program wrote it: version {version} of the spec, this program reads {FORMAT}.",
+            where=where,
+            remedy="Update iconha-tui, or name another spec.",
+        )
+    try:
+        return Spec.model_validate(data, strict=True)
     except ValidationError as error:
-        raise SpecTrouble(
-            " ".join(sentences(error)), where=where, remedy="Correct the file and start again."
-        ) from error
-    except (tomlkit.exceptions.TOMLKitError, ValueError) as error:
-        raise SpecTrouble(
-            f"It is no valid TOML: {error}.", where=where, remedy="Correct the file and start again."
-        ) from error
+        raise SpecTrouble(" ".join(sentences(error)), where=where, remedy=_REMEDY) from error
 
 
-def load(path: Path) -> Spec:
-    """Reads a spec file. Raises SpecTrouble."""
+def _whole(text: str, where: str) -> None:
+    """A file that was cut between two lines would still be valid, and its defaults would pass for what is wanted."""
+    lines = text.rstrip().splitlines()
+    if not lines:
+        raise SpecTrouble("It is empty.", where=where, remedy="Restore it from a copy, or start a new one.")
+    if lines[0] == _HEADING and lines[-1] != _END:
+        raise SpecTrouble(
+            f"It has been cut short: its last line, “{_END}”, is missing.",
+            where=where,
+            remedy="Restore it from a copy; or write what is missing, and that line.",
+        )
+
+
+def load(path: Path, *, ours: bool = False) -> Spec:
+    """Reads a spec file. ours: it is one that this program keeps, so that no link is followed. Raises SpecTrouble."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        if ours:
+            content = disk.read(path, 4 * MAX_CHARACTERS)
+        else:
+            with path.open("rb") as file:
+                content = file.read(4 * MAX_CHARACTERS)
+        text = content.decode()
+    except UnicodeDecodeError as error:
         raise SpecTrouble(
-            f"Cannot be read: {reason}.", where=str(path), remedy="Name a spec file, for example one that `plan` shows."
+            "Cannot be read: it is not UTF-8 text.", where=str(path), remedy="Restore it from a copy."
+        ) from error
+    except OSError as error:
+        raise SpecTrouble(
+            disk.trouble("Cannot be read", path, error).what,
+            where=str(path),
+            remedy="Name a spec file, for example one that `plan` shows.",
         ) from error
     return loads(text, where=str(path))
 
 
 def dumps(spec: Spec) -> str:
     """The spec as TOML, whole: defaults are written too, so that a later version's defaults change nothing."""
-    return tomlkit.dumps(spec.model_dump(mode="json"))
+    return f"{_HEADING}\n{tomlkit.dumps(spec.model_dump(mode='json'))}{_END}\n"
 
 
 def save(spec: Spec, path: Path) -> None:
-    """Writes the spec atomically, 0600."""
-    write_atomically(path, dumps(spec).encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file beside it (0600), fsync, rename, fsync of the folder: a crash leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    """Writes the spec atomically, 0600. What cannot be read there is kept beside it. Raises Trouble."""
+    keep = None
+    if path.exists():
+        try:
+            load(path, ours=True)
+        except SpecTrouble:
+            keep = disk.backup_of(path, "damaged")
+    disk.write(path, dumps(spec).encode(), keep=keep)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from iconha_tui.errors import Trouble
 from iconha_tui.remote.pump import Sink
-from iconha_tui.remote.text import clean_block
+from iconha_tui.text import clean_block
 
 _TIMEOUT = 60.0
 _CHECK_TIMEOUT = 120.0

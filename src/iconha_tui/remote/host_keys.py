@@ -9,18 +9,25 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from filelock import FileLock, Timeout
+
+from iconha_tui import disk
 from iconha_tui.errors import Trouble
 
 Confirm = Callable[[str, str, str], bool]
 """confirm(node, key type, SHA-256 fingerprint): asks the operator whether an unknown key is the node's. From any thread."""
+
+MAX_BYTES = 4 << 20
+"""Two keys take 200 bytes. What is larger than this is some other file."""
+PATIENCE = 10.0
+"""Seconds for which another process may hold the file while it adds a key."""
 
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 
@@ -94,7 +101,7 @@ class HostKeys:
 
     def forget(self, alias: str) -> None:
         """Drop every key of `alias`: for a machine that this program itself has replaced."""
-        with self._writing:
+        with self._changing():
             lines = self._lines()
             kept = [line for line in lines if not _names(line, alias)]
             if kept != lines:
@@ -105,20 +112,36 @@ class HostKeys:
             raise Trouble(
                 f"{alias!r} cannot name a host key.", where=str(self._path), remedy="Use the EC2 instance id."
             )
-        with self._writing:
+        with self._changing():
             self._save([*self._lines(), f"{alias} {key.kind} {base64.b64encode(key.blob).decode()}"])
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Holds the file against other threads and other runs: what is read may be written back with a key more."""
+        with self._writing:
+            disk.make_folder(self._path.parent)
+            try:
+                with FileLock(self._path.with_name(f"{self._path.name}.lock"), timeout=PATIENCE, mode=0o600):
+                    yield
+            except Timeout:
+                raise Trouble(
+                    "Another run is changing the known host keys and does not come to an end.",
+                    where=str(self._path),
+                    remedy="End it, then try again.",
+                ) from None
 
     def _lines(self) -> list[str]:
         try:
-            return self._path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+            content = disk.read(self._path, MAX_BYTES)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise Trouble(
-                f"The known host keys cannot be read: {error.strerror}.",
+                disk.trouble("The known host keys cannot be read", self._path, error).what,
                 where=str(self._path),
                 remedy="Make the file readable, or move it away to be asked about each machine again.",
             ) from error
+        return content.decode(errors="surrogateescape").removesuffix("\n").split("\n")
 
     def _parse(self, line: str, number: int) -> HostKey:
         try:
@@ -136,24 +159,8 @@ class HostKeys:
         return HostKey(kind, blob)
 
     def _save(self, lines: list[str]) -> None:
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".known_hosts-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-                    file.writelines(f"{line}\n" for line in lines)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(self._path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise Trouble(
-                f"The host key cannot be saved: {error.strerror}.",
-                where=str(self._path),
-                remedy="Free some space or make its folder writable, then try again.",
-            ) from error
+        content = "".join(f"{line}\n" for line in lines if line)
+        disk.write(self._path, content.encode(errors="surrogateescape"))
 
 
 def _names(line: str, alias: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from threading import Event, Lock
 
 from iconha_tui.remote.connection import Endpoint
@@ -16,7 +17,7 @@ class Pool:
     """Makes and keeps one SshNode per name.
 
     locate(name): where that node is at present; asked at every connection. It may raise Trouble. cancel: the event that stops
-    the run which is going on.
+    the run which is going on. positions: as SshNode has it.
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class Pool:
         identity: Identity,
         host_keys: HostKeys,
         cancel: Callable[[], Event] = Event,
+        positions: Path | None = None,
     ) -> None:
         self._locate = locate
         self._user = user
         self._identity = identity
         self._host_keys = host_keys
         self._cancel = cancel
+        self._positions = positions
         self._nodes: dict[str, SshNode] = {}
         self._lock = Lock()
 
@@ -47,6 +50,7 @@ class Pool:
                     identity=self._identity,
                     host_keys=self._host_keys,
                     cancel=self._cancel,
+                    positions=self._positions,
                 )
             return self._nodes[name]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 
 import paramiko
@@ -24,6 +25,7 @@ from iconha_tui.remote.connection import (
 )
 from iconha_tui.remote.host_keys import HostKeys
 from iconha_tui.remote.identity import Identity
+from iconha_tui.remote.position import Position
 from iconha_tui.remote.pump import Overdue, Sink, Stopped, pump
 from iconha_tui.remote.shell import KILL, AfterTag, command_line, new_tag, not_started
 from iconha_tui.text import LineSplitter, clean, clean_block, strip_controls
@@ -46,7 +48,8 @@ class SshNode:
 
     endpoint: asked at every connection, since addresses move. A command that has not begun is put to the new connection;
     one that may have run is never repeated: that raises `Lost`. cancel: the event that stops the run which is going on; it
-    ends what is given no event of its own, and an attempt to connect.
+    ends what is given no event of its own, and an attempt to connect. positions: the folder that remembers, over restarts of
+    this program, how much of a long command's output was shown.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class SshNode:
         connect_timeout: float = 15.0,
         runs_dir: str = units.RUNS_DIR,
         cancel: Callable[[], Event] = Event,
+        positions: Path | None = None,
     ) -> None:
         self.name = name
         self.user = user
@@ -69,6 +73,7 @@ class SshNode:
         self._connect_timeout = connect_timeout
         self._runs_dir = runs_dir
         self._cancel = cancel
+        self._positions = positions
         self._transport: paramiko.Transport | None = None
         self._connecting = Lock()
         self._channels = BoundedSemaphore(CHANNELS)
@@ -136,19 +141,28 @@ class SshNode:
     ) -> Completed:
         """Run a command as root in a transient systemd unit named after `key`, and follow it over lost connections.
 
-        A unit of that key that is running is followed from the start of its output. timeout and cancel stop following, with
-        Trouble and Cancelled; the unit goes on (`stop_long` ends it).
+        A unit of that key that is running is followed: `on_lines` gets what it did not get before a restart of this program,
+        the answer has all of it. timeout and cancel stop following, with Trouble and Cancelled; the unit goes on (`stop_long`
+        ends it).
         """
         unit = units.Unit(key, self._runs_dir)
         raw: list[bytes] = []
         splitter = LineSplitter()
+        shown = 0
 
-        def take(data: bytes) -> None:
+        def take(data: bytes, is_new: bool) -> None:
+            nonlocal shown
             raw.append(data)
-            if on_lines and (lines := splitter.feed(data)):
+            if not is_new:
+                shown += data.count(b"\n")
+            elif on_lines and (lines := splitter.feed(data)):
+                if shown:
+                    on_lines([f"({unit.name} has gone on meanwhile: {shown} lines of it were shown before)"])
+                    shown = 0
                 on_lines(lines)
 
-        code = units.carry_out(self, unit, argv, take, timeout=timeout, cancel=cancel)
+        kept = Position(self._positions / f"shown-{self.name}.{unit.slug}" if self._positions else None)
+        code = units.carry_out(self, unit, argv, take, kept, timeout=timeout, cancel=cancel)
         if on_lines and (rest := splitter.end()):
             on_lines(rest)
         return Completed(code, _decoded(raw), "")

@@ -20,8 +20,9 @@ from typing import Protocol
 
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.connection import LoginRefused, Lost, Unreachable
+from iconha_tui.remote.position import Position
 from iconha_tui.remote.pump import Sink
-from iconha_tui.remote.text import clean_block
+from iconha_tui.text import clean_block
 
 RUNS_DIR = "/var/lib/iconha-tui/runs"
 RECONNECT = 300.0
@@ -41,7 +42,7 @@ flock -w 20 9
 dir=$runs/$slug
 tries=0
 while case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) ;; *) false;; esac; do
-  if [ -d "$dir" ] && [ ! -e "$dir/rc" ]; then echo running; exit 0; fi
+  if [ -d "$dir" ] && [ ! -e "$dir/rc" ]; then echo "running $(cat -- "$dir/token")"; exit 0; fi
   [ "$tries" -lt 200 ] || exit 76
   sleep 0.05
   tries=$((tries + 1))
@@ -101,6 +102,10 @@ _REMOVE = 'rm -rf -- "$1"'
 _STOP = 'systemctl stop "$1" 2>/dev/null; systemctl reset-failed "$1" 2>/dev/null; rm -rf -- "$2"'
 
 
+Take = Callable[[bytes, bool], None]
+"""take(data, is_new): output in order, from the unit's start. is_new: it was not shown before, by another process."""
+
+
 class Node(Protocol):
     """What following a unit needs of a node."""
 
@@ -148,16 +153,17 @@ def carry_out(
     node: Node,
     unit: Unit,
     argv: tuple[str, ...],
-    take: Callable[[bytes], None],
+    take: Take,
+    position: Position,
     *,
     timeout: float,
     cancel: Event | None,
 ) -> int:
     """Start the unit or join the one that is running, hand its output to `take` to the last byte, and return its exit code.
 
-    Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble when it has vanished without an exit code.
+    position: what an earlier process has shown of it. Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble when it has vanished without an exit code.
     """
-    follower = _Follower(node, unit, take, time.monotonic() + timeout, cancel)
+    follower = _Follower(node, unit, take, position, time.monotonic() + timeout, cancel)
     try:
         follower.start(argv)
         follower.follow()
@@ -167,8 +173,11 @@ def carry_out(
         cancelled.what = f"No longer followed; {unit.name} goes on running on the node."
         cancelled.remedy = "Run again to follow it on."
         raise
+    finally:
+        position.close()
     with suppress(Trouble):
         node.execute(("sh", "-c", _REMOVE, "iconha-remove", unit.folder), _ignore, timeout=_SHORT)
+    position.forget()
     return code
 
 
@@ -181,14 +190,16 @@ class _Follower:
     """Knows how many bytes of the output have been handed on, so that a new connection goes on with the next one."""
 
     def __init__(
-        self, node: Node, unit: Unit, take: Callable[[bytes], None], deadline: float, cancel: Event | None
+        self, node: Node, unit: Unit, take: Take, position: Position, deadline: float, cancel: Event | None
     ) -> None:
         self._node = node
         self._unit = unit
         self._take = take
+        self._position = position
+        self._token = secrets.token_hex(12)
         self._deadline = deadline
         self._cancel = cancel
-        self._offset = 0
+        self._offset = self._shown = self._lines_end = 0
         self._met = False
 
     def start(self, argv: tuple[str, ...]) -> None:
@@ -197,7 +208,7 @@ class _Follower:
         Asked again after a lost connection, the node knows by the token that it has been started, even if it has ended since.
         """
         script = _COMMAND.format(dir=shlex.quote(self._unit.folder), command=shlex.join(argv)).encode()
-        words = (self._unit.name, self._unit.runs, self._unit.slug, str(len(script)), secrets.token_hex(12))
+        words = (self._unit.name, self._unit.runs, self._unit.slug, str(len(script)), self._token)
         out: list[bytes] = []
         code = self._patiently(
             lambda: self._node.execute(
@@ -215,6 +226,10 @@ class _Follower:
                 remedy="The node must run systemd (237 or newer) and have space under /var/lib; see what it says.",
                 detail=clean_block(b"".join(out).decode("utf-8", "replace"), 20),
             )
+        word, _, token = b"".join(out).decode("ascii", "replace").strip().rpartition("\n")[2].partition(" ")
+        if word == "running" and token:
+            self._token = token
+            self._shown = self._lines_end = self._position.of(token)
 
     def follow(self) -> None:
         """Hand on output as it comes, until the command has ended or the connection has."""
@@ -284,9 +299,18 @@ class _Follower:
         )
 
     def _keep(self, data: bytes, is_stderr: bool) -> None:
-        if not is_stderr:
-            self._offset += len(data)
-            self._take(data)
+        """Output as it comes. Only what ends in a newline counts as shown: a line that is cut is shown again, whole."""
+        if is_stderr:
+            return
+        known = max(0, min(len(data), self._shown - self._offset))
+        for part, is_new in ((data[:known], False), (data[known:], True)):
+            if part:
+                self._take(part, is_new)
+        self._offset += len(data)
+        whole = self._offset - len(data) + data.rfind(b"\n") + 1
+        if data[known:].count(b"\n") and whole > self._lines_end:
+            self._lines_end = whole
+            self._position.keep(self._token, whole)
 
     def _patiently(self, ask: Callable[[], int]) -> int:
         """Do what may be repeated, over new connections, until it has been done. A node never met before gets one try."""

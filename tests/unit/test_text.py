@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iconha_tui.remote.text import LineSplitter, clean, clean_block, strip_controls
+from iconha_tui.text import LineSplitter, clean, clean_block, strip_controls
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Text that a node sent: untrusted, so nothing of it may move the operator's cursor or turn a sentence round."""
+"""Text from a node, from AWS or out of a file: untrusted, so nothing of it may move the operator's cursor or turn a sentence round."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import re
 LINE_LIMIT = 8192
 """Characters of a line; a longer one is wrapped, so that one line can fill neither the memory nor the screen."""
 
+SENTENCE_LIMIT = 4096
+"""Characters of a sentence: the longest path fits, a file that was taken for a word does not."""
+
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI: colours, cursor movement
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*+(?:\x07|\x1b\\|\x9c)?"  # OSC: title, clipboard (52), links
     r"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f])[^\x1b\x9c\n]*+(?:\x1b\\|\x9c)?"  # DCS, SOS, PM, APC
     r"|\x1b[ -/]*+[0-~]?"  # every other escape
 )
+# C0 and C1, marks that reorder or that nobody sees, and halves of surrogate pairs, which no terminal and no file takes.
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
@@ -37,10 +42,16 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", _SEQUENCE.sub("", last)).replace("\n", " ").expandtabs(8)
 
 
+def sentence(text: str) -> str:
+    """`text` as a sentence can hold it: one line, cleaned, of a length that somebody may read."""
+    line = clean(text)
+    return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT]}…"
+
+
 def clean_block(text: str, last: int | None = None) -> str:
     """Several lines, each of them cleaned; only the `last` ones if given."""
-    lines = [clean(line) for line in text.strip("\r\n").split("\n")]
-    return "\n".join(lines if last is None else lines[-last:])
+    lines = text.strip("\r\n").split("\n")
+    return "\n".join(clean(line)[:LINE_LIMIT] for line in (lines if last is None else lines[-last:]))
 
 
 class LineSplitter:
