@@ -252,7 +252,13 @@ def make_node(host_keys: HostKeys) -> Iterator[Callable[..., SshNode]]:
     made: list[SshNode] = []
 
     def make(
-        sshd: Sshd, *, port: int | None = None, key: Path | None = None, timeout: float = 10.0, user: str = USER
+        sshd: Sshd,
+        *,
+        port: int | None = None,
+        key: Path | None = None,
+        timeout: float = 10.0,
+        user: str = USER,
+        positions: Path | None = None,
     ) -> SshNode:
         node = SshNode(
             "PRep-01",
@@ -262,6 +268,7 @@ def make_node(host_keys: HostKeys) -> Iterator[Callable[..., SshNode]]:
             host_keys=host_keys,
             connect_timeout=timeout,
             runs_dir=sshd.runs,
+            positions=positions,
         )
         made.append(node)
         return node

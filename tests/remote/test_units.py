@@ -102,6 +102,37 @@ def test_a_running_unit_is_followed_from_its_start_and_not_started_twice(
     assert len(sshd.units_started()) == 1
 
 
+def test_what_was_shown_before_a_restart_is_not_shown_again(
+    sshd: Sshd, make_node: Callable[..., SshNode], tmp_path: Path
+) -> None:
+    """A line that was cut is shown again, whole; the answer has all of it."""
+    say = "printf 'one\\ntwo\\nthr'; while [ ! -e {0}/go ]; do sleep 0.05; done; printf 'ee\\nfour\\n'"
+    command = ("sh", "-c", say.format(tmp_path))
+    before: list[str] = []
+    cancel = threading.Event()
+
+    def until_two(lines: list[str]) -> None:
+        before.extend(lines)
+        if "two" in lines:
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        make_node(sshd, positions=tmp_path).run_long("demo", command, cancel=cancel, on_lines=until_two)
+    after: list[str] = []
+    release = threading.Timer(1.0, (tmp_path / "go").touch)
+    release.start()
+    done = make_node(sshd, positions=tmp_path).run_long("demo", command, on_lines=after.extend)
+    assert done.stdout == "one\ntwo\nthree\nfour\n"
+    assert before == ["one", "two"]
+    if len(sshd.units_started()) == 1:  # on a machine so slow that it ended before it was joined, there is a second
+        assert after == [
+            "(iconha-demo.service has gone on meanwhile: 2 lines of it were shown before)",
+            "three",
+            "four",
+        ]
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("shown-")] == []
+
+
 def test_one_that_ended_while_nobody_looked_is_replaced(sshd: Sshd, make_node: Callable[..., SshNode]) -> None:
     cancel = threading.Event()
     with pytest.raises(Cancelled):

@@ -161,7 +161,8 @@ def carry_out(
 ) -> int:
     """Start the unit or join the one that is running, hand its output to `take` to the last byte, and return its exit code.
 
-    position: what an earlier process has shown of it. Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble when it has vanished without an exit code.
+    position: what an earlier process has shown of it. Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble
+    when it has vanished without an exit code.
     """
     follower = _Follower(node, unit, take, position, time.monotonic() + timeout, cancel)
     try:
