@@ -103,6 +103,11 @@ class Session:
                 return work(stages, self.ctx, emit, skip)
             finally:
                 journal.close()
+                self.ctx.cancel = Flag()  # a run that was stopped stops nothing that comes after it
+
+    def read(self, node: str, path: str) -> bytes | None:
+        """A file on a node as it is now, None where there is none; nothing is changed. Raises Trouble."""
+        return self.ctx.node(node).read(path)
 
     def cancel(self) -> None:
         """Asks the run to stop. A long command on a node is left running there, and found again by the next run."""
@@ -113,6 +118,11 @@ class Session:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+    def forget(self, node: str) -> None:
+        """Closes the connection to a node whose address has changed; the next command connects anew."""
+        if self._pool is not None:
+            self._pool.forget(node)
 
     def _operator_cloud(self) -> Cloud:
         return self._cloud("operator", OPERATOR_KEYS)
@@ -175,7 +185,9 @@ class Session:
             locate,
             user=self.spec.ssh.user,
             identity=Identity(key_file, lambda _: self.ctx.vault.get(KEY_PASSPHRASE) or None),
-            host_keys=HostKeys(known_hosts, self._confirm),
+            host_keys=HostKeys(folder / "known_hosts", self._confirm),
+            cancel=lambda: self.ctx.cancel,
+            positions=folder,
         )
 
 
