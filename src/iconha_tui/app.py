@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.assets.theme import DARK, LIGHT
+from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class IconhaApp(App[None]):
         *,
         start: Literal["wizard", "status"] = "wizard",
         spec: Spec | None = None,
+        config: Config | None = None,
         session_factory: SessionFactory | None = None,
         stages: Sequence[Stage] | None = None,
         warm_up: bool = True,
@@ -69,6 +71,8 @@ class IconhaApp(App[None]):
         self.set_reactive(App.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
         self.store = store
+        self.config = config or Config(store.root / "config.toml")
+        self._wear(self.config)
         self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
         self._factory = session_factory
         self._stages = stages
@@ -88,7 +92,27 @@ class IconhaApp(App[None]):
     def on_mount(self) -> None:
         self.call_after_refresh(self._after_first_paint)
 
+    def _wear(self, config: Config) -> None:
+        """Puts on what was chosen last; before the first paint, so that nothing is painted twice."""
+        if config.theme and config.theme != self.theme and config.theme in self.available_themes:
+            self.set_reactive(App.theme, config.theme)
+            self.stylesheet.set_variables(self.get_css_variables())
+        if config.motion is not None:
+            self.animation_level = "full" if config.motion else "none"
+
+    def remember(self, **settings: str | bool) -> None:
+        """Keeps settings for the next start."""
+        from iconha_tui.errors import Trouble
+
+        try:
+            self.config.remember(**settings)
+        except Trouble as trouble:
+            self.tell(trouble)
+
     def _after_first_paint(self) -> None:
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        if self.config.trouble:
+            self.notify(self.config.trouble, title="The settings", severity="warning", timeout=15, markup=False)
         if self._warm_up:
             self.run_worker(_import_the_rest, thread=True, exit_on_error=False, group="warm")
         cluster, start, spec = self._first
@@ -168,12 +192,23 @@ class IconhaApp(App[None]):
     def open_named(self, name: str) -> None:
         """Opens a saved cluster, or begins one of that name."""
         from iconha_tui.errors import Trouble
-        from iconha_tui.spec import Spec
 
         try:
-            self.open_cluster(self.store.spec(name) if name in self.store.names() else Spec(name=name))
+            self.open_cluster(self.store.spec(name) if name in self.store.names() else self._new(name))
         except Trouble as trouble:
             self.tell(trouble)
+
+    def _new(self, name: str) -> Spec:
+        """A new cluster, with the region and profile of the last one, or those of config.toml."""
+        from pydantic import ValidationError
+
+        from iconha_tui.spec import Aws, Spec
+
+        chosen = {"region": self.config.region, "profile": self.config.profile}
+        try:
+            return Spec(name=name, aws=Aws.model_validate({field: value for field, value in chosen.items() if value}))
+        except ValidationError:
+            return Spec(name=name)
 
     def open_cluster(self, spec: Spec) -> None:
         """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
@@ -336,6 +371,11 @@ class IconhaApp(App[None]):
         self.push_screen(Ask("Stop this run?", STOPPING, yes="stop", no="go on"), answered)
 
     def _run_ended(self) -> None:
+        credentials = self.live.runs.get("credentials")
+        if credentials is not None and (credentials.mode, credentials.state) == ("run", "done"):
+            aws = self.spec.aws
+            if not aws.config_file:  # a profile of another file is none for the next cluster
+                self.remember(region=aws.region, profile=aws.profile)
         if self._leaving:
             self.exit()
 

@@ -141,6 +141,7 @@ def wizard(args: argparse.Namespace) -> int:
         )
         return USAGE
     from iconha_tui.app import IconhaApp
+    from iconha_tui.config import Config, standard_file
 
     store = _store()
     spec = None
@@ -150,7 +151,7 @@ def wizard(args: argparse.Namespace) -> int:
         spec = specs.load(args.spec)
     if args.cluster and not args.spec and args.cluster not in store.names():
         print(f"iconha-tui: There is no saved cluster {args.cluster}; the wizard starts a new one.", file=sys.stderr)
-    app = IconhaApp(store, args.cluster, spec=spec)
+    app = IconhaApp(store, args.cluster, spec=spec, config=Config(standard_file()))
     app.run()
     return app.return_code or DONE
 
@@ -172,8 +173,9 @@ def status(args: argparse.Namespace) -> int:
     name = store.known(args.name)
     if not (args.once or args.watch or args.json) and sys.stdin.isatty() and sys.stdout.isatty():
         from iconha_tui.app import IconhaApp
+        from iconha_tui.config import Config, standard_file
 
-        app = IconhaApp(store, name, start="status")
+        app = IconhaApp(store, name, start="status", config=Config(standard_file()))
         app.run()
         return app.return_code or DONE
     from iconha_tui.lines import show_status
@@ -199,10 +201,12 @@ def corosync_check(args: argparse.Namespace) -> int:
 
 
 def where(args: argparse.Namespace) -> int:
+    from iconha_tui.config import standard_file
     from iconha_tui.store import Store
 
     store = Store()
     print(f"state     {store.root}")
+    print(f"config    {standard_file()}")
     for name in store.names():
         print(f"cluster   {store.folder(name)}")
     print(f"log       {store.log_file}")
