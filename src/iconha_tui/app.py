@@ -16,9 +16,10 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from iconha_tui.assets.theme import DARK, LIGHT
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
+from iconha_tui.widgets.keys import key_name
+from iconha_tui.widgets.looks import Looks
 
 if TYPE_CHECKING:
     from iconha_tui.engine.ports import Cloud
@@ -40,7 +41,7 @@ class HostKeyAsked(Message):
         self.node, self.kind, self.fingerprint, self.answer = node, kind, fingerprint, answer
 
 
-class IconhaApp(App[None]):
+class IconhaApp(Looks):
     """The wizard. cluster: opened at once; a name that is not known begins a new one. spec: a cluster, filled in already.
 
     session_factory, stages: for tests. warm_up: import boto3 and paramiko behind the first paint.
@@ -48,8 +49,6 @@ class IconhaApp(App[None]):
 
     TITLE = "iconha-tui"
     CSS_PATH = Path(__file__).with_name("assets") / "iconha.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", key_display="^q", priority=True)]
 
     def __init__(
@@ -65,11 +64,6 @@ class IconhaApp(App[None]):
         warm_up: bool = True,
     ) -> None:
         super().__init__()
-        for theme in (DARK, LIGHT):
-            self.register_theme(theme)
-        # Set before the first paint, so that nothing is painted twice.
-        self.set_reactive(App.theme, DARK.name)
-        self.stylesheet.set_variables(self.get_css_variables())
         self.store = store
         self.config = config or Config(store.root / "config.toml")
         self._wear(self.config)
@@ -412,7 +406,11 @@ class IconhaApp(App[None]):
 
         self.push_screen(HostKey(question.node, question.kind, question.fingerprint), answered)
 
-    # Words
+    # Words and looks
+
+    def action_motion(self) -> None:
+        self.motion = not self.motion
+        self.remember(motion=self.motion)
 
     def tell(self, error: BaseException) -> None:
         """Shows a trouble as a sentence."""
@@ -427,12 +425,15 @@ class IconhaApp(App[None]):
             if active.enabled and binding.description and own and binding.action not in told:
                 told.add(binding.action)
                 action = partial(self.run_action, binding.action, active.node)
-                yield SystemCommand(binding.description, f"Key {self.get_key_display(binding)}", action)
+                yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)
         if self.session is not None and len(self.screen_stack) > 1:
             for number, stage in enumerate(self.stages, start=1):
                 yield SystemCommand(
                     f"Go to stage {number}: {stage.title}", stage.summary, partial(self.show_stage, stage.name)
                 )
+        yield SystemCommand(
+            f"Turn motion {'off' if self.motion else 'on'}", "Spinners, scrolling, the cursor", self.action_motion
+        )
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Screenshot"):
                 yield command

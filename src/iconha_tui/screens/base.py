@@ -1,26 +1,44 @@
-"""What all screens of the program share: help, and following the run."""
+"""What all screens of the program share: help, the list of keys, following the run, and the notice where there is no room."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.containers import Vertical, VerticalScroll
+from textual.events import Mount
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from iconha_tui.widgets.keys import KeyLine
+from iconha_tui.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
     from iconha_tui.app import IconhaApp
+
+Answer = TypeVar("Answer")
 
 
 class WizardScreen(Screen[None]):
     """A whole screen. topic: its page in assets/help."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f1,question_mark", "help", "Help", key_display="F1")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", key_display="F1"),
+        Binding("question_mark", "keys", "Keys of this screen", key_display="?", show=False),
+    ]
     topic: ClassVar[str] = "welcome"
 
     @property
     def wizard(self) -> IconhaApp:
         """The app, by its own type: no other shows these screens."""
         return cast("IconhaApp", self.app)
+
+    @on(Mount)
+    def _make_notice(self) -> None:
+        self.mount(TooSmall())
 
     def follow(self) -> None:
         """The run has gone on; called at most every 50 ms."""
@@ -32,3 +50,53 @@ class WizardScreen(Screen[None]):
         from iconha_tui.screens.help import Help
 
         self.app.push_screen(Help(self.help_topic()))
+
+    def action_keys(self) -> None:
+        show_keys(self)
+
+
+class Dialog(ModalScreen[Answer]):
+    """A box above a screen: a question, or something to read. Its text says what it is for; F1 and ? list its keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1,question_mark", "keys", "Keys of this box", key_display="?", show=False),
+    ]
+
+    @on(Mount)
+    def _make_notice(self) -> None:
+        self.mount(TooSmall())
+
+    def action_keys(self) -> None:
+        show_keys(self)
+
+
+class Page(Dialog[None]):
+    """Something to read; it scrolls, and Escape closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", "Close", key_display="Esc")]
+
+    def __init__(self, title: str = "") -> None:
+        super().__init__()
+        self._heading = title
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog -large"):
+            if self._heading:
+                yield Static(self._heading, classes="dialog-title", markup=False)
+            with VerticalScroll(id="page"):
+                yield self.body()
+            yield KeyLine()
+
+    def body(self) -> Widget:
+        """What there is to read."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        self.query_one("#page").focus()
+
+
+def show_keys(screen: Screen[Any]) -> None:
+    """Lists the keys of a screen, above it."""
+    from iconha_tui.screens.keys import Keys
+
+    screen.app.push_screen(Keys(screen))

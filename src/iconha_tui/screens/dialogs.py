@@ -9,18 +9,19 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Button, DataTable, Input, Static
 
 from iconha_tui.errors import Trouble
+from iconha_tui.screens.base import Dialog
+from iconha_tui.widgets.keys import KeyLine
 
 
-class Ask(ModalScreen[bool]):
+class Ask(Dialog[bool]):
     """A question with two answers. The keys are in the buttons' names; Escape says no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
-        Binding("n,escape", "answer(False)", "No"),
+        Binding("n,escape", "answer(False)", "No", key_display="Esc"),
         Binding("left,right", "app.focus_next", show=False),
     ]
 
@@ -63,10 +64,13 @@ class HostKey(Ask):
         )
 
 
-class NameIt(ModalScreen[str]):
+class NameIt(Dialog[str]):
     """Asks for a name. check: what is wrong with one, "" when nothing is. The answer is "" when it was left."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "take", "Go on", key_display="⏎", priority=True),
+        Binding("escape", "leave", "Back", key_display="Esc"),
+    ]
 
     def __init__(self, title: str, text: str, value: str, check: Callable[[str], str]) -> None:
         super().__init__()
@@ -78,7 +82,7 @@ class NameIt(ModalScreen[str]):
             yield Static(self._text, markup=False)
             yield Input(self._value, compact=True, id="name")
             yield Static(id="name-complaint", markup=False)
-            yield Static("Enter goes on, Escape goes back.", classes="dialog-keys")
+            yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
@@ -88,9 +92,8 @@ class NameIt(ModalScreen[str]):
         wrong = self._check(event.value.strip())
         self.query_one("#name-complaint", Static).update(f"✗ {wrong}" if wrong else "")
 
-    @on(Input.Submitted)
-    def _done(self, event: Input.Submitted) -> None:
-        name = event.value.strip()
+    def action_take(self) -> None:
+        name = self.query_one(Input).value.strip()
         if not self._check(name):
             self.dismiss(name)
 
@@ -101,12 +104,11 @@ class NameIt(ModalScreen[str]):
 Rows = Sequence[Sequence[str]]
 
 
-class Choose(ModalScreen[str]):
+class Choose(Dialog[str]):
     """A live list to choose from. load: brings the rows, in a thread; raises Trouble. A row's first column is its value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back"),
-        Binding("f6", "leave", show=False),
+        Binding("escape,f6", "leave", "Back, as it is", key_display="Esc"),
     ]
 
     def __init__(self, title: str, columns: Sequence[str], load: Callable[[], Rows]) -> None:
@@ -119,7 +121,7 @@ class Choose(ModalScreen[str]):
             yield Static("Asking AWS …", id="choose-state", markup=False)
             table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
             yield table
-            yield Static("Enter takes the row, Escape goes back and leaves the field as it is.", classes="dialog-keys")
+            yield KeyLine()
 
     def on_mount(self) -> None:
         table = self.query_one(DataTable)

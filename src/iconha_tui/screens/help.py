@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import resources
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Markdown, Static
+from textual.widgets import Markdown
+
+from iconha_tui.screens.base import Page, show_keys
 
 
 def page(topic: str) -> str:
@@ -18,20 +17,22 @@ def page(topic: str) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else f"# {topic}\n\nThere is no page for this screen yet."
 
 
-class Help(ModalScreen[None]):
-    """A page to read; Escape or F1 closes it."""
+class Help(Page):
+    """A page to read; Escape or F1 closes it, ? goes on to the keys of the screen below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1,q", "dismiss", "Close", show=False),
+        Binding("question_mark", "keys", "Keys of the screen", key_display="?"),
+    ]
 
     def __init__(self, topic: str) -> None:
         super().__init__()
         self._topic = topic
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -large"):
-            with VerticalScroll(id="help-page"):
-                yield Markdown(page(self._topic))
-            yield Static("Arrows and Page Down scroll, Escape closes.", classes="dialog-keys")
+    def body(self) -> Markdown:
+        return Markdown(page(self._topic))
 
-    def on_mount(self) -> None:
-        self.query_one("#help-page").focus()
+    def action_keys(self) -> None:
+        below = self.app.screen_stack[-2]
+        self.dismiss()
+        show_keys(below)

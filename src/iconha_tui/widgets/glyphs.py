@@ -1,12 +1,25 @@
-"""Glyphs for states. A glyph never stands alone: the word stands beside it."""
+"""Glyphs for states. A glyph never stands alone: the word stands beside it. What becomes of them where there is only ASCII."""
 
 from __future__ import annotations
 
 import locale
+import os
+import sys
+import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
-UNICODE = "utf" in (locale.getpreferredencoding(False) or "").lower()
-"""Whether the terminal's locale can print more than ASCII."""
+from rich.cells import cell_len
+
+
+def _utf8() -> bool:
+    """Whether the terminal's locale has more than ASCII. Python itself runs in UTF-8 under the C locale, and says so in a
+    flag unless it was told to; `getencoding` looks past that where LC_ALL holds the C locale fast."""
+    forced = sys.flags.utf8_mode and "PYTHONUTF8" not in os.environ
+    return not forced and "utf" in locale.getencoding().lower()
+
+
+UNICODE = _utf8()
 
 
 @dataclass(frozen=True)
@@ -18,28 +31,58 @@ class Mark:
     style: str
 
 
-_MARKS: dict[str, tuple[str, str, str, str]] = {
-    "todo": ("○", "o", "to do", "$foreground-muted"),
-    "running": ("◐", ">", "running", "$text-primary bold"),
-    "waiting": ("◔", "~", "waiting", "$text-primary bold"),
-    "done": ("✓", "+", "done", "$text-success"),
-    "failed": ("✗", "x", "failed", "$text-error bold"),
-    "blocked": ("■", "#", "blocked", "$text-warning bold"),
-    "cancelled": ("◇", "-", "stopped", "$text-warning"),
-    "unknown": ("?", "?", "not known", "$foreground-muted"),
-    "warning": ("▲", "!", "warning", "$text-warning"),
+_MARKS: dict[str, Mark] = {
+    "todo": Mark("○", "to do", "$foreground-muted"),
+    "running": Mark("◐", "running", "$text-primary bold"),
+    "waiting": Mark("◔", "waiting", "$text-primary bold"),
+    "done": Mark("✓", "done", "$text-success"),
+    "failed": Mark("✗", "failed", "$text-error bold"),
+    "blocked": Mark("■", "blocked", "$text-warning bold"),
+    "cancelled": Mark("◇", "stopped", "$text-warning"),
+    "unknown": Mark("?", "not known", "$foreground-muted"),
+    "warning": Mark("▲", "warning", "$text-warning"),
 }
 
-HERE = "▸" if UNICODE else ">"
+HERE = "▸"
 """Marks the stage that is on the screen."""
-COMMAND = "▶" if UNICODE else "$"
+COMMAND = "▶"
 """Leads a command in the output of a node."""
 
 
 def mark(state: str) -> Mark:
     """The look of a state; one that is not known looks unknown."""
-    glyph, plain, word, style = _MARKS.get(state, _MARKS["unknown"])
-    return Mark(glyph if UNICODE else plain, word, style)
+    return _MARKS.get(state, _MARKS["unknown"])
+
+
+_PLAIN = {
+    # ours
+    **dict(zip("○◐◔✓✗■◇▲▸▶", "o>~+x#-!>$", strict=True)),
+    **dict(zip("⟪⟫≠≈⏎•·–—‘’“”", "<>#~/*.--''\"\"", strict=True)),
+    # frames, bars and arrows, as Textual draws them
+    **dict.fromkeys("─╌╴╶━╍╸╺═▔▁▀▄", "-"),
+    **dict.fromkeys("│┃╎╏║▏▎▍▌▋▊▉▐▕╵╷╹╻", "|"),
+    **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛┣┫┳┻╋╔╗╚╝╠╣╦╩╬╞╡╪▗▖▝▘▛▜▙▟", "+"),
+    **dict.fromkeys("█▇▆▅▃▂▓▒░⣿", "#"),
+    **dict(zip("↑↓←→▼◀▴▾◂●◯☐☑✔✘★⭘", "^v<>v<^v<*o-x+x*o", strict=True)),
+    "…": ".",
+    "\u00a0": " ",
+    "🔎": ": ",
+}
+"""What stands for a character where only ASCII can be printed, of the same width."""
+
+
+@lru_cache(4096)
+def to_ascii(text: str) -> str:
+    """The text in ASCII, as wide as it was: a letter without its accent, "?" for what has no likeness."""
+    return "".join(char if char.isascii() else _plain(char) for char in text)
+
+
+def _plain(char: str) -> str:
+    if found := _PLAIN.get(char):
+        return found
+    width = cell_len(char)
+    likeness = "".join(part for part in unicodedata.normalize("NFKD", char) if part.isascii())
+    return likeness if likeness and len(likeness) == width else "?" * width
 
 
 def duration(seconds: float) -> str:

@@ -1,10 +1,11 @@
-"""The line of keys at the bottom: what the screen in sight can do now, six at most, and the palette."""
+"""Keys: their names, and the line of them at the bottom: what the screen can do now, six at most with the palette."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from textual.content import Content
+from textual.keys import format_key
 from textual.screen import Screen
 from textual.style import Style
 from textual.widget import Widget
@@ -24,13 +25,14 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        keys = sorted(self._keys(), key=_rank)[:MOST]
-        left = Content("  ").join(_key(key, display, words) for key, display, words in keys)
+        keys = [_key(*key) for key in sorted(self._keys(), key=_rank)[:MOST]]
         right = _key("ctrl+p", "^p", "Commands")
-        gap = self.size.width - left.cell_length - right.cell_length
-        if gap < 2:
-            return Content("  ").join([left, right])
-        return Content.assemble(left, " " * gap, right)
+        while True:
+            left = Content("  ").join(keys)
+            gap = self.size.width - left.cell_length - right.cell_length
+            if gap >= 2 or not keys:
+                return Content.assemble(left, " " * gap, right)
+            keys.pop()  # what has no room here is among the commands
 
     def _keys(self) -> Iterator[tuple[str, str, str]]:
         """The keys to show: an action once, under its first key."""
@@ -53,3 +55,30 @@ def _key(key: str, display: str, words: str) -> Content:
     """One key; a click on it presses it."""
     press = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
     return Content.assemble((display, "bold $footer-key-foreground"), f" {words}").stylize(press)
+
+
+def key_name(key: str) -> str:
+    """A key as people write it: F5, Ctrl+R, Page Down, ?."""
+    *modifiers, last = key.split("+")
+    name = _NAMES.get(last) or (last.upper() if last[1:].isdigit() else format_key(last))
+    if modifiers and len(name) == 1:
+        name = name.upper()
+    return "+".join([*(modifier.capitalize() for modifier in modifiers), name])
+
+
+_NAMES = {
+    "escape": "Esc",
+    "enter": "Enter",
+    "tab": "Tab",
+    "space": "Space",
+    "delete": "Del",
+    "backspace": "Backspace",
+    "up": "Up",
+    "down": "Down",
+    "left": "Left",
+    "right": "Right",
+    "home": "Home",
+    "end": "End",
+    "pageup": "Page Up",
+    "pagedown": "Page Down",
+}
