@@ -16,6 +16,7 @@ from iconha_tui.engine.events import (
     ActionFinished,
     ActionStarted,
     Event,
+    Outcome,
     Output,
     Probed,
     RunFinished,
@@ -120,7 +121,7 @@ def test_both_files_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> N
 def test_a_link_in_the_journals_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "journal.jsonl").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Trouble, match="Cannot be written"):
+    with pytest.raises(Trouble, match="it is a symbolic link"):
         Journal(tmp_path)
     assert (tmp_path / "elsewhere").read_text() == "mine"
 
@@ -174,7 +175,7 @@ def test_bytes_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
 def test_no_journal_is_no_progress_and_an_unreadable_one_is_said(tmp_path: Path) -> None:
     assert journal.fold(journal.read(tmp_path / "journal.jsonl")) == journal.Progress()
     (tmp_path / "journal.jsonl").mkdir()
-    with pytest.raises(Trouble, match="Is a directory"):
+    with pytest.raises(Trouble, match="it is no ordinary file"):
         list(journal.read(tmp_path / "journal.jsonl"))
 
 
@@ -230,3 +231,51 @@ def test_a_survey_marks_the_stage_that_has_work_left() -> None:
     )
     assert progress.stage("corosync").state == "todo"
     assert progress.outcome == "todo"
+
+
+KILLED = [
+    RunStarted(["packages", "corosync", "pacemaker"]),
+    StageStarted("packages"),
+    StageFinished("packages", "done", True, 8.0),
+    StageStarted("corosync"),
+    StepStarted("corosync", "corosync.conf", "corosync.conf is in place"),
+    ActionStarted("corosync", "corosync.conf", "PRep-01", 1, 2, "corosync -t", "judges it"),
+    ActionStarted("corosync", "corosync.conf", "PRep-02", 1, 2, "corosync -t", "judges it"),
+    ActionFinished("corosync", "corosync.conf", "PRep-01", 1, 0.1, 0),
+]
+
+
+def looked(outcome: Outcome) -> list[Event]:
+    return [
+        RunStarted(["packages", "corosync", "pacemaker"], "survey"),
+        StageStarted("packages"),
+        StageFinished("packages", outcome, False, 0.1),
+        RunFinished(outcome, False, 0.1),
+    ]
+
+
+def test_a_run_that_was_killed_says_what_it_was_at_on_which_node() -> None:
+    progress = after(*KILLED)
+    assert (progress.work.stage, progress.work.step) == ("corosync", "corosync.conf is in place")
+    assert progress.work.doing == {"PRep-02": "corosync -t"}
+    assert progress.work.at == progress.last
+
+
+def test_a_look_afterwards_does_not_hide_that_a_run_was_killed() -> None:
+    progress = after(*KILLED, *looked("todo"))
+    assert progress.interrupted
+    assert progress.work.doing == {"PRep-02": "corosync -t"}
+    assert not after(*KILLED, *looked("done")).interrupted, "unless there is nothing left to do"
+    assert not after(*looked("todo")[:2]).interrupted, "a look that was killed has left nothing half done"
+
+
+def test_what_builds_on_a_stage_that_has_work_to_do_again_does_not_count_as_done() -> None:
+    done = [StageFinished(name, "done", True, 8.0) for name in ("packages", "corosync", "pacemaker")]
+    progress = after(RunStarted(["packages", "corosync", "pacemaker"]), *done, RunFinished("done", True, 24.0))
+    for event in looked("todo"):
+        progress.take(99.0, event)
+    assert [progress.stage(name).state for name in ("packages", "corosync", "pacemaker")] == ["todo"] * 3
+    assert progress.stage("corosync").worked < 99.0, "when the work was done is still known"
+    for event in looked("blocked"):
+        progress.take(99.0, event)
+    assert progress.stage("corosync").state == "todo"

@@ -6,13 +6,15 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from iconha_tui.engine.events import (
     PASSED,
+    ActionFinished,
+    ActionStarted,
     Event,
     Outcome,
     Output,
@@ -109,13 +111,26 @@ class StageProgress:
     at: float = 0.0
     step: str = ""
     changed: bool = False
+    worked: float = 0.0
+    """When the run ended that took `seconds`: the one that last had something to do."""
+
+
+@dataclass
+class Work:
+    """What a run was at when it last said something. doing: the commands that had begun and not ended, by target."""
+
+    stage: str = ""
+    step: str = ""
+    at: float = 0.0
+    doing: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Progress:
     """Where the runs of a cluster have got to: a fold over its journal.
 
-    interrupted: the last run ended without a RunFinished, so it was killed, or is still going on.
+    interrupted: the last run ended without a RunFinished, so it was killed, or is still going on. work, failure: of the last
+    run. A survey after it changes none of the three, unless it finds that nothing is left to do.
     steps: how each step ended when it was last tried or looked at.
     """
 
@@ -125,6 +140,8 @@ class Progress:
     interrupted: bool = False
     outcome: str = ""
     failure: StepFinished | None = None
+    work: Work = field(default_factory=Work)
+    _survey: RunStarted | None = field(default=None, repr=False, compare=False)
 
     def stage(self, name: str) -> StageProgress:
         return self.stages.setdefault(name, StageProgress())
@@ -137,9 +154,13 @@ class Progress:
     def take(self, at: float, event: Event) -> None:
         """Takes the next event."""
         self.last = at
+        if isinstance(event, RunStarted):
+            self.outcome, self._survey = "", event if event.mode == "survey" else None
+            if self._survey is None:
+                self.interrupted, self.failure, self.work = True, None, Work()
+        if self._survey is None:
+            self._follow(at, event)
         match event:
-            case RunStarted():
-                self.interrupted, self.outcome, self.failure = True, "", None
             case StageStarted(stage=name):
                 entry = self.stage(name)
                 entry.state, entry.at, entry.step = "running", at, ""
@@ -147,18 +168,43 @@ class Progress:
                 self.stage(name).step = title
             case StepFinished():
                 self.steps[event.step] = event.outcome
-                if event.outcome not in PASSED:
+                if event.outcome not in PASSED and self._survey is None:
                     self.failure = event
             case StageFinished(stage=name):
                 entry = self.stage(name)
                 entry.state, entry.at = event.outcome, at
                 entry.changed = entry.changed or event.changed
                 if event.changed or not entry.seconds:
-                    entry.seconds = event.seconds
+                    entry.seconds, entry.worked = event.seconds, at
+                if self._survey is not None and event.outcome == "todo":
+                    self._doubt(self._survey.stages, name)
             case RunFinished():
-                self.interrupted, self.outcome = False, event.outcome
+                self.outcome = event.outcome
+                if self._survey is None or event.outcome in PASSED:
+                    self.interrupted = False
             case _:
                 pass
+
+    def _follow(self, at: float, event: Event) -> None:
+        """What the run is at."""
+        self.work.at = at
+        match event:
+            case StepStarted():
+                self.work.stage, self.work.step = event.stage, event.title
+            case ActionStarted():
+                self.work.doing[event.target] = event.shown
+            case ActionFinished():
+                self.work.doing.pop(event.target, None)
+            case StepFinished():
+                self.work.doing.clear()
+            case _:
+                pass
+
+    def _doubt(self, order: Sequence[str], name: str) -> None:
+        """A stage that was done has work to do again: those that build on it are to be looked at before they count as done."""
+        for later in order[order.index(name) + 1 :] if name in order else ():
+            if (entry := self.stage(later)).state in PASSED:
+                entry.state = "todo"
 
 
 def fold(events: Iterable[tuple[float, Event]]) -> Progress:
