@@ -1,0 +1,273 @@
+"""Known causes: what the output of a failed command means, and what to do about it. Texts in, sentences out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cause:
+    """pattern: found in a line of the output. why: what stands behind it. remedy: what to do now; "" where the failure itself
+    says it. stage, field: where the setting at fault is made, as stages and the spec's paths are called; "" where it is none.
+    """
+
+    pattern: str
+    why: str
+    remedy: str = ""
+    stage: str = ""
+    field: str = ""
+
+
+_CLOCK = "Set the clock right (`timedatectl`; `sudo systemctl restart systemd-timesyncd` or chrony), then retry."
+_NODE_KEYS = "Correct the nodes' keys in the credentials stage, then run the AWS CLI stage again."
+_WAY_OUT = (
+    "Give its subnet a route to the internet (an internet gateway and a public address, or a NAT gateway) and let its "
+    "security group out, then retry. The standby needs it as much as the active node."
+)
+
+KNOWN: tuple[Cause, ...] = (
+    # Disk and memory first: they make everything else fail in its own words.
+    Cause(
+        r"No space left on device|You don't have enough free space|ENOSPC|disk is full",
+        "A file system of the node is full.",
+        "Free some space on the node (`df -h`, `sudo apt-get clean`, `sudo journalctl --vacuum-size=200M`) or enlarge its "
+        "volume, then retry.",
+        "instances",
+        "instances.volume_gib",
+    ),
+    Cause(
+        r"Read-only file system",
+        "The node's file system is mounted read-only, which Linux does after an error of the disk.",
+        "Look at `dmesg` on the node; a restart checks the disk. Then retry.",
+    ),
+    Cause(
+        r"Cannot allocate memory|Out of memory|oom-kill|MemoryError|^Killed$",
+        "The node has too little memory for this.",
+        "End what else runs there, or choose a larger instance type; then retry.",
+        "instances",
+        "instances.instance_type",
+    ),
+    # apt and dpkg
+    Cause(
+        r"Could not get lock /var/|Unable to acquire the dpkg frontend lock|Unable to lock directory /var/lib/apt",
+        "Another package manager is at work on the node, most often the automatic upgrades that run after a first boot.",
+        "Wait until it has ended (`pgrep -a 'apt|dpkg|unattended'` shows it), then retry. Do not remove the lock.",
+    ),
+    Cause(
+        r"dpkg was interrupted",
+        "An earlier installation on the node was cut off half-way.",
+        "Run `sudo dpkg --configure -a` on the node, then retry.",
+    ),
+    Cause(
+        r"Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|Name or service not known",
+        "The node cannot turn names into addresses: its DNS does not answer, or it has no way out of its network.",
+        "Check `resolvectl query archive.ubuntu.com` on the node, and that the VPC has DNS resolution switched on. "
+        + _WAY_OUT,
+    ),
+    Cause(
+        r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
+        "The package archive was being updated while it was read, or a proxy in between keeps old files.",
+        "Retry in some minutes. If it stays: `sudo rm -rf /var/lib/apt/lists/*` on the node, then retry.",
+    ),
+    Cause(
+        r"is not valid yet|Release file .* is expired",
+        "The node's clock is wrong, or its package archive is no longer kept up.",
+        _CLOCK,
+    ),
+    Cause(
+        r"NO_PUBKEY|EXPKEYSIG|is not signed|GPG error",
+        "The node does not trust the signature of a package archive in its list.",
+        "Update the key of that archive, or take it off /etc/apt/sources.list.d; then retry.",
+    ),
+    Cause(
+        r"does not have a Release file|no longer has a Release file|404 +Not Found",
+        "A package archive in the node's list does not serve this release, as after the end of its support.",
+        "Mend /etc/apt/sources.list on the node (old Ubuntu releases are at old-releases.ubuntu.com), or choose a newer "
+        "Ubuntu; then retry.",
+        "instances",
+        "instances.ubuntu",
+    ),
+    Cause(
+        r"held broken packages|unmet dependencies|pkgProblemResolver",
+        "Packages on the node stand in each other's way: some are held back, or come from another release.",
+        "See `apt-mark showhold` and `sudo apt-get -f install` on the node, then retry.",
+    ),
+    Cause(
+        r"Unable to locate package|has no installation candidate",
+        "The node's package archives have no package of that name: the release is another than expected, or its "
+        "“universe” part is switched off.",
+        "Run `sudo add-apt-repository universe` on the node, or choose another shell or release; then retry.",
+        "packages",
+        "packages.shell",
+    ),
+    Cause(
+        r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:",
+        "The node does not reach its package archive.",
+        "Check it with `curl -I` on the node. " + _WAY_OUT,
+    ),
+    Cause(
+        r"No matching distribution found|Could not find a version that satisfies",
+        "pip on the node does not reach the Python package index, or its Python is too old.",
+        _WAY_OUT,
+    ),
+    Cause(
+        r"dpkg returned an error code|Errors were encountered while processing",
+        "A package's own installation script failed.",
+        "The lines above “Errors were encountered” name it. Mend that (`sudo dpkg --configure -a` repeats it), then retry.",
+    ),
+    # Signing in, and sudo
+    Cause(
+        r"sudo: .*password is required|sudo: .*terminal is required|sudo refused|is not in the sudoers file",
+        "The user on the node may not run commands as root without a password; nobody is there to type one.",
+        "Allow it (`<user> ALL=(ALL) NOPASSWD: ALL` in a file of /etc/sudoers.d), or sign in as a user who may: "
+        "`ubuntu` on Ubuntu's images, `admin` on Debian's. Then retry.",
+        "credentials",
+        "ssh.user",
+    ),
+    Cause(
+        r"Permission denied \(publickey|The login as .* was refused",
+        "The node's SSH server knows none of the keys that were offered, or knows them for another user.",
+        "Name the private half of the instance's key pair and the right user (`ubuntu` on Ubuntu, `admin` on Debian), "
+        "then retry.",
+        "credentials",
+        "ssh.key_file",
+    ),
+    Cause(
+        r"The host key of .* has changed",
+        "Another machine than the one that was seen before answers at this address, or the machine was made anew.",
+    ),
+    Cause(
+        r"did not answer within \d+ s|Connection timed out during banner exchange",
+        "Packets to the node get lost: its security group does not let this machine in, the address is not the right one, "
+        "or the machine is down. A machine that refused would have answered.",
+        "",
+        "instances",
+        "instances.ssh_cidr",
+    ),
+    # AWS, said by the CLI on a node or by the API to the operator
+    Cause(
+        r"RequestExpired|RequestTimeTooSkewed|as too old or from the future|Signature expired|Signature not yet current",
+        "AWS refuses requests whose time is more than five minutes off: the clock of the machine that asks is wrong.",
+        _CLOCK,
+    ),
+    Cause(
+        r"An error occurred \((?:UnauthorizedOperation|AccessDenied\w*)\)|refused: .*not authorized",
+        "The node's keys, or its role, are valid, but their IAM policy does not allow this call.",
+        "Allow ec2:DescribeInstances, DescribeAddresses, AssociateAddress and DisassociateAddress in the policy of the "
+        "nodes' user or role; AWS takes some seconds to act on it. Then retry.",
+        "awscli",
+    ),
+    Cause(
+        r"An error occurred \((?:AuthFailure|InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\)",
+        "AWS does not know the keys on the node, or the secret is not that of the key id.",
+        _NODE_KEYS,
+        "credentials",
+        "awscli.profile",
+    ),
+    Cause(
+        r"An error occurred \(ExpiredToken\w*\)",
+        "The keys on the node were temporary ones, and have expired.",
+        _NODE_KEYS,
+        "credentials",
+        "awscli.profile",
+    ),
+    Cause(
+        r"Unable to locate credentials",
+        "The AWS CLI on the node found neither keys nor a role. With a role, agents before 4.7 ask the metadata service "
+        "without a token, which an instance that requires tokens (IMDSv2) refuses.",
+        "Attach the role to the instance, or give the nodes keys in the credentials stage; then retry.",
+        "credentials",
+        "awscli.credentials",
+    ),
+    Cause(
+        r"The config profile \(\S+\) could not be found",
+        "Root on the node has no such section in ~/.aws/config; awseip asks for the profile “default”.",
+        "Run the AWS CLI stage again: it writes the section.",
+        "awscli",
+    ),
+    Cause(
+        r"You must specify a region",
+        "Root on the node has no region in ~/.aws/config.",
+        "Run the AWS CLI stage again: it writes the region.",
+        "awscli",
+    ),
+    Cause(
+        r"Could not connect to the endpoint URL|Connect timeout on endpoint URL|Read timeout on endpoint URL",
+        "The node does not reach the EC2 API, so the address could not be moved from there.",
+        _WAY_OUT,
+    ),
+    Cause(
+        r"AWS does not (?:accept these|know this)|The secret access key does not belong",
+        "The keys that this machine signs in to AWS with are wrong, were deleted, or are switched off.",
+        "Choose another profile, or type the keys anew, in the credentials stage; then retry.",
+        "credentials",
+        "aws.profile",
+    ),
+    Cause(
+        r"The session token has expired",
+        "A sign-in to AWS lasts some hours, and yours is over.",
+        "",
+        "credentials",
+        "aws.profile",
+    ),
+    # corosync, pacemaker
+    Cause(
+        r"parser? error|Unexpected closing brace|Missing closing brace|was refused by `(?:env|corosync)`",
+        "Corosync does not accept the file; it names the line. The file that was there before is still in place.",
+        "Correct that line in the editor of the corosync stage (Ctrl+G there brings the guide's form back), then retry.",
+        "corosync",
+        "corosync.conf",
+    ),
+    Cause(
+        r"(?:corosync\.conf|authkey)\S*: No such file or directory|Could not open /etc/corosync/authkey",
+        "A file that an earlier stage puts there is missing: somebody or something removed it.",
+        "Run the authkey and corosync stages again; what is in place stays as it is.",
+        "authkey",
+    ),
+    Cause(
+        r"Job for corosync\.service failed|corosync\.service: Failed|Corosync Cluster Engine exiting",
+        "Corosync did not start. Most often the file or the key differs between the nodes, or names an address that the "
+        "node does not have.",
+        "Read `journalctl -u corosync -n 30` on the node; it names the line or the address. Mend it, then retry.",
+        "corosync",
+        "corosync.conf",
+    ),
+    Cause(
+        r"dependency job for pacemaker\.service failed",
+        "Pacemaker needs Corosync, which does not run.",
+        "Run the corosync stage again, then this one.",
+        "corosync",
+    ),
+    Cause(
+        r"Unit \S+ is masked",
+        "The service is masked, as by an installation that was cut off.",
+        "Run the packages stage again: it unmasks the services.",
+        "packages",
+    ),
+    Cause(
+        r"got no meta-data, does this RA exist|no such resource agent|Agent '?\S*awseip'? is not installed",
+        "The agent awseip is not installed: on Ubuntu 22.04 and 24.04 it is in the package resource-agents-extra.",
+        "Run the packages stage again: it installs the package that has the agent.",
+        "packages",
+    ),
+    Cause(
+        r"Could not connect to the CIB|Connection to (?:the )?cluster failed|cluster is not (?:currently )?running on this node",
+        "Pacemaker does not answer on this node: it is not started, or still starting.",
+        "Run the pacemaker stage again; `systemctl status pacemaker` on the node says why where it does not come up.",
+        "pacemaker",
+    ),
+    Cause(
+        r"(?:sh|bash|env): .*(?:not found|No such file or directory)|: command not found",
+        "A program is not there on the node, or not on root's path.",
+        "Run the packages stage again: it installs what is missing.",
+        "packages",
+    ),
+)
+"""The first whose pattern is found counts. Patterns are in the output's own words."""
+
+
+def cause_of(*texts: str) -> Cause | None:
+    """The known cause of a failure, by its sentence and its last lines; None where none is known."""
+    said = "\n".join(texts)
+    return next((cause for cause in KNOWN if re.search(cause.pattern, said, re.MULTILINE)), None)
