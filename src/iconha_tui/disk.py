@@ -26,7 +26,7 @@ _REMEDIES = {
 def trouble(what: str, path: Path, error: OSError) -> Trouble:
     """What the operator is told of an OSError. what: the beginning of the sentence, as in "Cannot be read"."""
     reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or type(error).__name__
-    remedy = _REMEDIES.get(error.errno or 0, "See what stands at that place, and move it away.")
+    remedy = _REMEDIES.get(error.errno or 0, "See what stands at that place and move it away, or name another folder with --state-dir.")
     return Trouble(f"{what}: {reason}.", where=str(path), remedy=remedy)
 
 
@@ -88,7 +88,7 @@ def write(path: Path, content: bytes, *, keep: Path | None = None) -> None:
         if keep is not None:
             os.link(path, keep, follow_symlinks=False)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise trouble("Cannot be written", path, error) from error
@@ -111,7 +111,8 @@ def backup_of(path: Path, what: str) -> Path:
     return next(name for name in names if not os.path.lexists(name))
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Puts the names in a folder on disk: a new file is lost with the power where only its content is."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_state_path
 
+from iconha_tui import disk
 from iconha_tui.errors import Trouble, UsageTrouble
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from iconha_tui.engine import journal
 
 APP = "iconha-tui"
+
+_NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
+"""As spec.ClusterName has it; here again so that the first screen need not import the spec."""
 
 
 class Locked(Trouble):
@@ -57,22 +63,14 @@ class Store:
 
     def make(self, name: str) -> Path:
         """The folder of a cluster, made when missing. Raises Trouble."""
-        folder = self.folder(name)
-        try:
-            for part in (self.root, folder.parent, folder):
-                part.mkdir(mode=0o700, parents=True, exist_ok=True)
-                part.chmod(0o700)
-        except OSError as error:
-            raise Trouble(
-                f"The folder cannot be made: {error.strerror}.",
-                where=str(folder),
-                remedy="Mend its permissions or name another with --state-dir.",
-            ) from error
+        disk.make_folder(self.root.resolve())
+        for folder in (self.folder(name).parent, self.folder(name)):
+            disk.make_folder(folder)
         return folder
 
     def names(self) -> list[str]:
-        """The clusters that have a spec, the one worked on last first."""
-        found = list((self.root / "clusters").glob("*/spec.toml"))
+        """The clusters that have a spec, the one worked on last first. A folder that no cluster can have made is none."""
+        found = [path for path in (self.root / "clusters").glob("*/spec.toml") if _NAME.fullmatch(path.parent.name)]
         return [path.parent.name for path in sorted(found, key=self._touched, reverse=True)]
 
     def saved(self) -> list[Saved]:
@@ -114,7 +112,7 @@ class Store:
         """
         from iconha_tui import spec as specs
 
-        found = specs.load(self.folder(name) / "spec.toml")
+        found = specs.load(self.folder(name) / "spec.toml", ours=True)
         return found if found.name == name else found.renamed(name)
 
     def save(self, spec: specs.Spec) -> None:
@@ -128,20 +126,13 @@ class Store:
                 where=spec.name,
                 remedy="Choose another name.",
             )
-        try:
-            specs.save(spec, path)
-        except OSError as error:
-            raise Trouble(
-                f"Cannot be written: {error.strerror}.",
-                where=str(path),
-                remedy="Make room or mend the folder's permissions.",
-            ) from error
+        specs.save(spec, path)
 
     def progress(self, name: str) -> journal.Progress:
         """Where the runs of a cluster have got to."""
         from iconha_tui.engine import journal
 
-        return journal.fold(journal.read(self.folder(name) / "journal.jsonl"))
+        return journal.progress_of(self.folder(name) / "journal.jsonl")
 
     def rename(self, name: str, new: str) -> None:
         """Gives a saved cluster another name. Raises Locked, Trouble.
@@ -199,28 +190,36 @@ class Store:
         try:
             lock.acquire()
         except Timeout:
-            holder = self._at_work(name)
             raise Locked(
-                f"Another run{f' (process {holder})' if holder else ''} is working on this cluster.",
+                f"Another run{self._holder(path)} is working on this cluster.",
                 where=name,
                 remedy="Wait for it or end it; then start again.",
             ) from None
+        except OSError as error:
+            raise disk.trouble("The lock cannot be taken", path, error) from error
         try:
-            holder_file = os.open(path.with_name("lock.pid"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(holder_file, "w") as file:
-                file.write(str(os.getpid()))
+            disk.write(path.with_name("lock.pid"), f"{os.getpid()} {time.time():.0f}".encode())
             yield
         finally:
             path.with_name("lock.pid").unlink(missing_ok=True)
             lock.release()
 
+    @staticmethod
+    def _holder(lock: Path) -> str:
+        """Who holds a lock, and since when, as a sentence can hold it."""
+        try:
+            pid, since = disk.read(lock.with_name("lock.pid"), 100).split()
+            return f" (process {int(pid)}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(int(since)))})"
+        except (OSError, ValueError, OverflowError):
+            return ""
+
     def _at_work(self, name: str) -> int:
         """The process that holds a cluster, 0 where none does."""
         try:
-            pid = int((self.folder(name) / "lock.pid").read_text())
+            pid = int(disk.read(self.folder(name) / "lock.pid", 100).split()[0])
             os.kill(pid, 0)
         except PermissionError:  # another user's
             return pid
-        except (OSError, ValueError, OverflowError):
+        except (OSError, ValueError, IndexError, OverflowError):
             return 0
         return pid

@@ -102,7 +102,10 @@ def test_the_environment_moves_all_of_it(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_second_run_is_locked_out_and_told_who_holds_it(store: Store) -> None:
     process = holder(store)
     try:
-        with pytest.raises(Locked, match=rf"\(process {process.pid}\)") as caught, store.lock("icon"):
+        with (
+            pytest.raises(Locked, match=rf"\(process {process.pid}, since 2\d\d\d-\d\d-\d\d \d\d:\d\d\)") as caught,
+            store.lock("icon"),
+        ):
             pass
         assert caught.value.remedy
         with store.lock("another"):
@@ -245,7 +248,7 @@ def test_a_broken_cluster_is_listed_with_a_sentence_and_stops_no_other(store: St
     assert found["a"].trouble == ""
     assert found["a"].progress.interrupted
     assert "version" in found["b"].trouble
-    assert "Is a directory" in found["c"].trouble
+    assert "no ordinary file" in found["c"].trouble
     assert [saved.holder for saved in found.values() if saved.holder] == [found["d"].holder] == [os.getpid()]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from iconha_tui.text import strip_controls
 
 Outcome = Literal["done", "todo", "failed", "blocked", "cancelled", "skipped"]
 """How a step, stage or run ended; todo: a survey found work to do, and did none of it; skipped: it is not done, and the operator
@@ -140,6 +142,7 @@ OnEvent = Callable[[Event], None]
 """Observers take events from any thread, in order per target; they must return quickly."""
 
 KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+_HINTS: Mapping[type[Any], Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS.values()}
 
 
 def to_dict(event: Event, at: float) -> dict[str, Any]:
@@ -148,12 +151,37 @@ def to_dict(event: Event, at: float) -> dict[str, Any]:
 
 
 def from_dict(data: Mapping[str, Any]) -> Event | None:
-    """The event of a JSON form; None where this version does not know the kind or its fields."""
+    """The event of a JSON form, its texts cleaned; None where this version does not know the kind, or a field does not fit."""
     kind = KINDS.get(str(data.get("event")))
     if kind is None:
         return None
+    told = {name: value for name, value in data.items() if name not in ("event", "at", "format")}
+    hints = _HINTS[kind]
+    if not all(name in hints and _fits(value, hints[name]) for name, value in told.items()):
+        return None
     try:
-        event: Event = kind(**{k: v for k, v in data.items() if k not in ("event", "at")})
+        event: Event = kind(**{name: _cleaned(value) for name, value in told.items()})
     except TypeError:
         return None
     return event
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value from a file is of the type that its field has."""
+    match get_origin(hint):
+        case None:
+            if hint is float:
+                return type(value) in (int, float) and abs(value) < 1e11
+            return type(value) is hint
+        case origin if origin is Literal:
+            return value in get_args(hint)
+        case origin if origin is list:
+            return type(value) is list and all(_fits(each, get_args(hint)[0]) for each in value)
+        case _:
+            return any(_fits(value, each) for each in get_args(hint))
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    return strip_controls(value) if isinstance(value, str) else value

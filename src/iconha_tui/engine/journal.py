@@ -7,10 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
+from iconha_tui import disk
 from iconha_tui.engine.events import (
     PASSED,
     ActionFinished,
@@ -30,76 +31,138 @@ from iconha_tui.engine.events import (
 )
 from iconha_tui.errors import Trouble
 
+FORMAT = 1
+"""The version of the journal's form; every run's first line has it. A journal of a newer one is refused, never guessed at."""
+
+LINE_BYTES = 1 << 20
+"""A longer line is damaged: no event is as long as that."""
+
 
 class Journal:
     """Appends events to journal.jsonl and output to transcript.log (both 0600). An observer: call it with events.
 
-    Each event is on disk before the call returns, so before the next action starts.
+    Each event is on disk before the call returns, so before the next action starts. Raises Trouble where it cannot be, and
+    nothing half-written stays. Output that cannot be kept is Trouble at the next event: no command is cut off for it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
-        self._events = _append(folder / "journal.jsonl")
-        _end_cut_line(self._events)
-        self._transcript = _append(folder / "transcript.log")
+        self._lost: Trouble | None = None
+        _mend(folder / "journal.jsonl")
+        self._events = _Lines(folder / "journal.jsonl")
+        self._transcript = _Lines(folder / "transcript.log")
 
     def __call__(self, event: Event) -> None:
         with self._lock:
             if isinstance(event, Output):
-                stamp = time.strftime("%H:%M:%S")
-                self._transcript.writelines(f"{stamp} {event.target} | {line}\n" for line in event.lines)
-                self._transcript.flush()  # what counts as shown must outlive a kill
-                return
-            if isinstance(event, Waiting):
-                return
-            self._transcript.flush()
-            self._events.write(json.dumps(to_dict(event, time.time()), ensure_ascii=False) + "\n")
-            self._events.flush()
-            os.fsync(self._events.fileno())
+                self._keep(event)
+            elif not isinstance(event, Waiting):
+                if self._lost:
+                    raise self._lost
+                data = to_dict(event, time.time())
+                if isinstance(event, RunStarted):
+                    data["format"] = FORMAT
+                self._events.add(f"{json.dumps(data)}\n")
+                self._events.sync()
+
+    def _keep(self, output: Output) -> None:
+        stamp = time.strftime("%H:%M:%S")
+        try:
+            self._transcript.add("".join(f"{stamp} {output.target} | {line}\n" for line in output.lines))
+        except Trouble as trouble:
+            self._lost = trouble
 
     def close(self) -> None:
         self._events.close()
         self._transcript.close()
 
 
-def _append(path: Path) -> IO[str]:
+class _Lines:
+    """A file that grows by whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._handle = disk.open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+            disk.sync_folder(path.parent)
+        except OSError as error:
+            raise disk.trouble("Cannot be written", path, error) from error
+
+    def add(self, text: str) -> None:
+        before = os.fstat(self._handle).st_size
+        try:
+            disk.write_all(self._handle, text.encode(errors="backslashreplace"))
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._handle, before)
+            raise disk.trouble("Cannot be written", self._path, error) from error
+
+    def sync(self) -> None:
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise disk.trouble("Cannot be written", self._path, error) from error
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+
+Record = tuple[float, Event]
+
+
+def _records(path: Path) -> Iterator[tuple[bytes, Record | None]]:
+    """The lines of a journal, with what each says; None where it cannot be told. Raises Trouble."""
     try:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        return os.fdopen(os.open(path, flags, 0o600), "a+", encoding="utf-8")
-    except OSError as error:
-        raise Trouble(
-            f"Cannot be written: {error.strerror}.",
-            where=str(path),
-            remedy="Make room or mend the folder's permissions.",
-        ) from error
-
-
-def _end_cut_line(file: IO[str]) -> None:
-    """A crash may have cut the last line short: end it, so that the next event begins on a line of its own."""
-    end = os.lseek(file.fileno(), 0, os.SEEK_END)
-    if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
-        file.write("\n")
-        file.flush()
-
-
-def read(path: Path) -> Iterator[tuple[float, Event]]:
-    """The events of a journal with their times, oldest first. Lines that are cut or unknown are passed over."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                try:
-                    data = json.loads(line)
-                    at = float(data.get("at", 0.0))
-                except (ValueError, TypeError, AttributeError, RecursionError):
-                    continue
-                if (event := from_dict(data)) is not None:
-                    yield at, event
+        with os.fdopen(disk.open_private(path, os.O_RDONLY), "rb") as file:
+            while line := file.readline(LINE_BYTES):
+                yield line, _record(line, path)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise Trouble(
-            f"Cannot be read: {error.strerror}.", where=str(path), remedy="Mend its permissions, or move it away."
-        ) from error
+        raise disk.trouble("Cannot be read", path, error) from error
+
+
+def _record(line: bytes, path: Path) -> Record | None:
+    try:
+        data = json.loads(line)
+        at = float(data["at"])
+        if not 0 <= at < 1e11:
+            return None
+        if data.get("format", FORMAT) > FORMAT:
+            raise Trouble(
+                "A newer version of this program wrote it; nothing of it is guessed at.",
+                where=str(path),
+                remedy="Update iconha-tui; or move the file away: a run finds out by itself what is done already.",
+            )
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError):
+        return None
+    event = from_dict(data)
+    return None if event is None else (at, event)
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The events of a journal with their times, oldest first. Lines that cannot be read are passed over. Raises Trouble."""
+    return (record for _, record in _records(path) if record is not None)
+
+
+def progress_of(path: Path) -> Progress:
+    """Where the runs of a journal have got to, with the number of lines that could not be read. Raises Trouble."""
+    progress = Progress()
+    for line, record in _records(path):
+        if record is not None:
+            progress.take(*record)
+        elif line.endswith(b"\n"):  # else a crash has cut it: its event was never over
+            progress.unread += 1
+    return progress
+
+
+def _mend(path: Path) -> None:
+    """Makes a journal one that can be gone on with: only whole lines that can be read. A damaged one is kept beside it."""
+    found = list(_records(path))
+    good = b"".join(line.rstrip(b"\n") + b"\n" for line, record in found if record is not None)
+    damaged = any(record is None and line.endswith(b"\n") for line, record in found)
+    if good != b"".join(line for line, _ in found):
+        disk.write(path, good, keep=disk.backup_of(path, "damaged") if damaged else None)
 
 
 @dataclass
@@ -131,7 +194,7 @@ class Progress:
 
     interrupted: the last run ended without a RunFinished, so it was killed, or is still going on. work, failure: of the last
     run. A survey after it changes none of the three, unless it finds that nothing is left to do.
-    steps: how each step ended when it was last tried or looked at.
+    steps: how each step ended when it was last tried or looked at. unread: lines of the journal that are damaged.
     """
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
@@ -142,6 +205,7 @@ class Progress:
     failure: StepFinished | None = None
     work: Work = field(default_factory=Work)
     _survey: RunStarted | None = field(default=None, repr=False, compare=False)
+    unread: int = 0
 
     def stage(self, name: str) -> StageProgress:
         return self.stages.setdefault(name, StageProgress())
