@@ -68,7 +68,7 @@ class NameIt(Dialog[str]):
     """Asks for a name. check: what is wrong with one, "" when nothing is. The answer is "" when it was left."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "take", "Go on", key_display="⏎", priority=True),
+        Binding("enter", "take", "Go on", key_display="Enter", priority=True),
         Binding("escape", "leave", "Back", key_display="Esc"),
     ]
 

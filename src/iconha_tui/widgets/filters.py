@@ -19,7 +19,8 @@ UNSEEN, MARKED, STRONG = 1.3, 1.45, 2.5
 """Contrast below which a text is not meant to be seen, and from which a background underlines or reverses."""
 QUIET = 7.0
 """Contrast below which a text without hue is meant to be quieter than the rest."""
-HUES = ((20, "red"), (70, "yellow"), (165, "green"), (205, "cyan"), (265, "blue"), (330, "magenta"), (361, "red"))
+HUES = ((20, "red"), (70, ""), (165, "green"), (205, "cyan"), (265, "blue"), (330, "magenta"), (361, "red"))
+"""Where each of the terminal's colours ends on the colour wheel. Its yellow is left out: on white nobody reads it."""
 
 
 class AsciiOnly(LineFilter):
@@ -73,7 +74,7 @@ def _attributes(style: Style, page: Color, hues: bool) -> tuple[Style, bool]:
             reverse=strong,
             underline=style.underline or (MARKED <= out < STRONG) or None,
             bold=style.bold,
-            dim=not strong and fore is not None and not _hue(fore) and contrast(fore, behind) < QUIET,
+            dim=ink is not None and _grey(ink) and contrast(ink, page if strong else behind) < QUIET,
         ),
         legible,
     )
@@ -85,11 +86,15 @@ def _rgb(colour: RichColor | None, page: Color) -> Color | None:
 
 
 def _hue(colour: Color) -> str:
-    """The terminal's colour of the same hue, "" for a grey."""
-    hue, light, saturation = rgb_to_hls(*colour.normalized)
-    if saturation < 0.25 or not 0.1 < light < 0.9:
+    """The terminal's colour of the same hue, "" for none."""
+    if _grey(colour):
         return ""
+    hue = rgb_to_hls(*colour.normalized)[0]
     return next(name for limit, name in HUES if hue * 360 < limit)
+
+
+def _grey(colour: Color) -> bool:
+    return max(colour.normalized) - min(colour.normalized) < 0.15
 
 
 def few_colours(system: str | None) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import App
 from textual.color import Color
 from textual.events import DescendantFocus
 from textual.filter import LineFilter, Monochrome, NoColor
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from iconha_tui.assets.theme import DARK, LIGHT, parsed, readable
 from iconha_tui.widgets import glyphs
@@ -16,6 +18,16 @@ from iconha_tui.widgets.filters import AsciiOnly, FewColours, few_colours
 from iconha_tui.widgets.too_small import HEIGHT, WIDTH
 
 ASCII = AsciiOnly()
+
+
+class WholeCells(ScrollBarRender):
+    """A scroll bar of whole cells: no glyph at its ends that a terminal may not have."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+ScrollBar.renderer = WholeCells
 
 
 class Looks(App[None]):
@@ -32,6 +44,7 @@ class Looks(App[None]):
         self.set_reactive(App.theme, DARK.name)
         self.stylesheet.set_variables(self.get_css_variables())
         self._poor = self.no_color or few_colours(self.console.color_system)
+        self.set_class(self._poor, "-poor")
         self._reduced: tuple[Color, LineFilter] | None = None
 
     def get_css_variables(self) -> dict[str, str]:
