@@ -13,11 +13,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from iconha_tui import __version__
 from iconha_tui.errors import Cancelled, SpecTrouble, Trouble, UsageTrouble
 from iconha_tui.lab.cli import add_parser as add_lab_parser
+from iconha_tui.text import sentence
 
 if TYPE_CHECKING:
     from iconha_tui.spec import Spec
@@ -29,9 +30,16 @@ STAGE_NAMES = ("credentials", "instances", "packages", "authkey", "corosync", "p
 """The names of stages.STAGES, here again so that `--help` need not import them; a test holds the two together."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse repeats what was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(sentence(message))
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="iconha-tui",
         description="Builds an active/passive ICON P-Rep pair on AWS EC2: Corosync, Pacemaker and a floating Elastic IP. "
         "Without a command: the wizard.",
@@ -50,6 +58,13 @@ def parser() -> argparse.ArgumentParser:
     run_p.add_argument(
         "--until", choices=STAGE_NAMES, metavar="STAGE", help=f"stop after this stage: {', '.join(STAGE_NAMES)}"
     )
+    run_p.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="go on without this step where it is not done; may be repeated. A failure says which step, and what stays open",
+    )
     run_p.add_argument("--json", action="store_true", help="one event a line, as JSON")
     run_p.set_defaults(func=run)
 
@@ -62,11 +77,11 @@ def parser() -> argparse.ArgumentParser:
 
     status_p = commands.add_parser("status", help="how a cluster is, live on a terminal; read-only")
     status_p.add_argument(
-        "name", nargs="?", metavar="NAME", help="a saved cluster; the last one worked on when left out"
+        "name", nargs="?", metavar="NAME", help="a saved cluster; all of them, as a table, when left out"
     )
     how = status_p.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="one look, in plain text; as it is without a terminal")
-    how.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text")
+    how.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text: at first all, then what changes")
     status_p.add_argument("--json", action="store_true", help="as JSON")
     status_p.set_defaults(func=status)
 
@@ -112,6 +127,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = str(error.filename or "")[:200]
         remedy = "Mend its permissions or make room, or name another folder with --state-dir."
         return _say(Trouble(f"{error.strerror or error}.", where=place, remedy=remedy), FAILED)
+    except Exception as error:
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    """The traceback goes to the log file, without secrets; the operator gets a sentence."""
+    from iconha_tui import log
+
+    logging.getLogger(__name__).critical("An error that was not foreseen", exc_info=error)
+    said = log.fit(f"{type(error).__name__}: {error}")
+    remedy = "The log file (`iconha-tui where`) has the details; `iconha-tui report` packs them for whoever mends it."
+    return _say(Trouble(f"An error that this program did not foresee: {said}.", remedy=remedy), FAILED)
 
 
 def _say(trouble: Trouble, code: int) -> int:
@@ -121,14 +148,13 @@ def _say(trouble: Trouble, code: int) -> int:
 
 def _store() -> Store:
     """The store, with the log file opened: tracebacks go there, sentences to the operator."""
+    from iconha_tui import disk, log
     from iconha_tui.store import Store
 
-    store = Store()
-    store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = logging.FileHandler(store.log_file, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     os.umask(0o077)
+    store = Store()
+    disk.make_folder(store.root.resolve())
+    log.open_log(store.log_file)
     return store
 
 
@@ -150,7 +176,7 @@ def wizard(args: argparse.Namespace) -> int:
 
         spec = specs.load(args.spec)
     if args.cluster and not args.spec and args.cluster not in store.names():
-        print(f"iconha-tui: There is no saved cluster {args.cluster}; the wizard starts a new one.", file=sys.stderr)
+        print(f"iconha-tui: There is no saved cluster {sentence(args.cluster)}; the wizard starts a new one.", file=sys.stderr)
     app = IconhaApp(store, args.cluster, spec=spec, config=Config(standard_file()))
     app.run()
     return app.return_code or DONE
@@ -159,7 +185,7 @@ def wizard(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     from iconha_tui.lines import run_lines
 
-    return run_lines(_store(), _spec(args.spec), yes=args.yes, until=args.until, as_json=args.json)
+    return run_lines(_store(), _spec(args.spec), yes=args.yes, until=args.until, as_json=args.json, skip=args.skip)
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -170,33 +196,36 @@ def plan(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     store = _store()
-    name = store.known(args.name)
+    store.known(args.name)
+    names = [args.name] if args.name else store.names()
     if not (args.once or args.watch or args.json) and sys.stdin.isatty() and sys.stdout.isatty():
         from iconha_tui.app import IconhaApp
         from iconha_tui.config import Config, standard_file
 
-        app = IconhaApp(store, name, start="status", config=Config(standard_file()))
+        app = IconhaApp(store, args.name, start="status", config=Config(standard_file()))
         app.run()
         return app.return_code or DONE
     from iconha_tui.lines import show_status
 
-    return show_status(store, name, watch=args.watch, as_json=args.json)
+    return show_status(store, names, watch=args.watch, as_json=args.json)
 
 
 def corosync_check(args: argparse.Namespace) -> int:
-    from iconha_tui.cluster.corosync_conf import check, has_errors
+    from iconha_tui.cluster.corosync_conf import MAX_CHARACTERS, check, has_errors
 
+    name = sentence(args.file)
     try:
-        content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+        with sys.stdin.buffer if args.file == "-" else Path(args.file).open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)
     except OSError as error:
         raise SpecTrouble(
             f"Cannot be read: {error.strerror}.", where=args.file, remedy="Name a corosync.conf."
         ) from error
     found = check(content.decode(errors="replace"))
     for finding in found:
-        print(f"{args.file}:{finding.line}:{finding.column}: {finding.severity}: {finding.message}")
+        print(f"{name}:{finding.line}:{finding.column}: {finding.severity}: {finding.message}")
     if not found:
-        print(f"{args.file}: nothing to object to")
+        print(f"{name}: nothing to object to")
     return FAILED if has_errors(found) else DONE
 
 
@@ -205,11 +234,11 @@ def where(args: argparse.Namespace) -> int:
     from iconha_tui.store import Store
 
     store = Store()
-    print(f"state     {store.root}")
+    print(f"state     {sentence(str(store.root))}")
     print(f"config    {standard_file()}")
     for name in store.names():
-        print(f"cluster   {store.folder(name)}")
-    print(f"log       {store.log_file}")
+        print(f"cluster   {sentence(str(store.folder(name)))}")
+    print(f"log       {sentence(str(store.log_file))}")
     return DONE
 
 

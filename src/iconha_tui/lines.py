@@ -7,15 +7,19 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from iconha_tui.causes import cause_of
 from iconha_tui.engine import plan as plans
 from iconha_tui.engine.actions import Upload, masked, waits_for
 from iconha_tui.engine.events import (
+    PASSED,
     ActionStarted,
     Event,
     Output,
@@ -27,20 +31,27 @@ from iconha_tui.engine.events import (
     Waiting,
     to_dict,
 )
-from iconha_tui.engine.step import Stage, View
+from iconha_tui.engine.step import Stage, Step, View
 from iconha_tui.errors import UsageTrouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 
-CODES = {"done": 0, "failed": 1, "blocked": 3, "cancelled": 130, "todo": 3}
+if TYPE_CHECKING:
+    from iconha_tui.status import Report
+
+CODES = {"done": 0, "skipped": 0, "failed": 1, "blocked": 3, "cancelled": 130, "todo": 3}
 """Outcome of a run -> exit code."""
 
 
-def run_lines(store: Store, spec: Spec, *, yes: bool, until: str | None, as_json: bool) -> int:
-    """Carries a spec out. Returns the exit code."""
+def run_lines(
+    store: Store, spec: Spec, *, yes: bool, until: str | None, as_json: bool, skip: Sequence[str] = ()
+) -> int:
+    """Carries a spec out but for the steps in `skip`. Returns the exit code."""
     stages = upto(until)
+    for step in skip:
+        check_skip(step)
     if not yes:
         if not sys.stdin.isatty():
             raise UsageTrouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
@@ -57,8 +68,8 @@ def run_lines(store: Store, spec: Spec, *, yes: bool, until: str | None, as_json
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
-        finished = session.run(stages, printer)
-        if finished.outcome == "done" and not as_json and until is None:
+        finished = session.run(stages, printer, skip)
+        if finished.outcome in PASSED and not as_json and until is None:
             from iconha_tui.summary import summary_markdown
 
             print()
@@ -72,6 +83,18 @@ def upto(until: str | None) -> Sequence[Stage]:
     """The stages up to the one named, in order; all where none is."""
     names = [stage.name for stage in STAGES]
     return STAGES[: names.index(until) + 1] if until else STAGES
+
+
+def check_skip(name: str) -> None:
+    """Raises UsageTrouble where there is no such step, or it is not safe to go on without it."""
+    steps = {step.id: step for stage in STAGES for step in stage.steps}
+    if name not in steps:
+        raise UsageTrouble(
+            f"There is no step {name}.",
+            remedy=f"These can be skipped: {', '.join(step.id for step in steps.values() if step.skip)}.",
+        )
+    if not steps[name].skip:
+        raise UsageTrouble(f"{name} cannot be skipped. {steps[name].vital}", remedy="Run it without --skip.")
 
 
 def _accept(node: str, kind: str, fingerprint: str) -> bool:
@@ -119,6 +142,8 @@ class Lines:
                         "  ", ("done " if event.changed else "ok   ", "green"), f"{self._title(event)}: {event.text}"
                     )
                 ]
+            case StepFinished(outcome="skipped"):
+                return [Text.assemble("  ", ("skipped ", "yellow"), f"{self._title(event)}: {event.text}")]
             case StepFinished():
                 return self._failure(event)
             case RunFinished():
@@ -142,11 +167,23 @@ class Lines:
         if event.command:
             lines.append(Text(f"    command: {event.command}"))
         lines += [Text(f"    | {line}") for line in event.tail.splitlines()]
-        return [*lines, Text(f"    what to do: {event.remedy}")] if event.remedy else lines
+        cause = cause_of(event.text, event.tail)
+        if cause:
+            lines.append(Text(f"    why: {cause.why}"))
+        if remedy := (cause and cause.remedy) or event.remedy:
+            lines.append(Text(f"    what to do: {remedy}"))
+        step = self._step(event)
+        if step and step.skip:
+            lines.append(Text(f"    or go on without it: --skip {step.id}. {step.skip}"))
+        return lines
 
     @staticmethod
-    def _title(event: StepFinished) -> str:
-        return next((step.title for stage in STAGES for step in stage.steps if step.id == event.step), event.step)
+    def _step(event: StepFinished) -> Step | None:
+        return next((step for stage in STAGES for step in stage.steps if step.id == event.step), None)
+
+    def _title(self, event: StepFinished) -> str:
+        step = self._step(event)
+        return step.title if step else event.step
 
 
 _END = {
@@ -158,6 +195,8 @@ _END = {
 
 
 def _end(event: RunFinished) -> Text:
+    if event.outcome == "skipped":
+        return Text.assemble(("Done but for what was skipped", "bold yellow"), f", in {event.seconds:.1f} s.")
     if event.outcome != "done":
         return Text(_END[event.outcome], "bold")
     if event.changed:
@@ -222,22 +261,42 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
     return 0
 
 
-def show_status(store: Store, name: str, *, watch: bool, as_json: bool) -> int:
-    """Prints how a cluster is. Returns 0 healthy, 1 degraded, 3 unknown."""
+def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: bool) -> int:
+    """Prints how clusters are. Returns the worst of 1 degraded, 3 unknown, 0 healthy; 130 where a watch was interrupted."""
     from iconha_tui import status
 
-    session = Session(store, store.spec(name), confirm_host_key=status.reject_host_key)
+    sessions = [Session(store, store.spec(name), confirm_host_key=status.reject_host_key) for name in names]
+    watchers = [status.watch(session) for session in sessions]
+    logs = [status.Log() for _ in names]
     try:
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            reports = list(pool.map(status.Watcher.look_once, watchers))
+        if not watch:
+            print(_status_json(reports) if as_json else _status_text(reports))
+            return next((code for code in (1, 3) if code in {report.code for report in reports}), 0)
+        for watcher in watchers:
+            watcher.start()
         while True:
-            seen = status.gather(session)
-            print(
-                json.dumps(seen.to_dict(), ensure_ascii=False, indent=None if watch else 2) if as_json else seen.text(),
-                flush=True,
-            )
-            if not watch:
-                return seen.code
-            time.sleep(5)
-            if not as_json:
-                print()
+            for log, report in zip(logs, reports, strict=True):
+                for line in [json.dumps(report.to_dict(), ensure_ascii=False)] if as_json else log.lines(report):
+                    print(line, flush=True)
+            time.sleep(status.EVERY)
+            reports = [watcher.report() for watcher in watchers]
+    except KeyboardInterrupt:
+        return 130
     finally:
-        session.close()
+        for watcher in watchers:
+            watcher.close()
+
+
+def _status_text(reports: Sequence[Report]) -> str:
+    from iconha_tui.status import text
+
+    return text.block(reports[0]) if len(reports) == 1 else text.table(reports)
+
+
+def _status_json(reports: Sequence[Report]) -> str:
+    told = [report.to_dict() for report in reports]
+    return json.dumps(
+        told[0] if len(told) == 1 else {"schema": told[0]["schema"], "clusters": told}, indent=2, ensure_ascii=False
+    )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -47,19 +48,28 @@ def program(*argv: str, stdin: str | bytes = "", **env: str) -> subprocess.Compl
     )
 
 
-def ends(monkeypatch: pytest.MonkeyPatch, outcome: str | BaseException) -> None:
-    """Lets every run end so, at its first step."""
+def ends(
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: str | BaseException,
+    step: str = "authkey.generate",
+    text: str = "why",
+    tail: str = "tail",
+) -> list[str]:
+    """Lets every run end so, at one step. What it is asked to skip is put into the list."""
+    skipped: list[str] = []
 
-    def run(self: Session, stages: list[Stage], on_event: OnEvent) -> RunFinished:
+    def run(self: Session, stages: list[Stage], on_event: OnEvent, skip: Sequence[str] = ()) -> RunFinished:
+        skipped.extend(skip)
         if isinstance(outcome, BaseException):
             raise outcome
         how: Outcome = outcome  # type: ignore[assignment]
-        on_event(StepFinished("authkey", "authkey.generate", how, False, 0.1, "why", "PRep-01", "cmd", "tail", "do"))
+        on_event(StepFinished(step.partition(".")[0], step, how, False, 0.1, text, "PRep-01", "cmd", tail, "do"))
         end = RunFinished(how, False, 0.1)
         on_event(end)
         return end
 
     monkeypatch.setattr(Session, "run", run)
+    return skipped
 
 
 def test_the_names_of_the_stages_are_those_of_the_stages() -> None:
@@ -93,6 +103,7 @@ def test_help_imports_nothing_heavy(argv: list[str]) -> None:
         ("done", 0),
         ("failed", 1),
         ("blocked", 3),
+        ("skipped", 0),
         ("cancelled", 130),
         (Trouble("Broken."), 1),
         (Cancelled("Stopped."), 130),
@@ -295,6 +306,46 @@ def test_a_failure_is_printed_with_place_command_last_lines_and_remedy(
     text = capsys.readouterr().out
     for part in ("failed There is a key", "PRep-01: why", "command: cmd", "| tail", "what to do: do"):
         assert part in text
+
+
+def test_a_known_cause_is_explained_and_its_remedy_told(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends(monkeypatch, "failed", "packages.install", tail="E: Unable to locate package aws-cli")
+    cli.main(["run", str(spec_file), "--yes"])
+    text = capsys.readouterr().out
+    assert "why: The node's package archives have no package of that name" in text
+    assert "what to do: Run `sudo add-apt-repository universe`" in text
+    assert "--skip" not in text
+
+
+def test_a_failure_says_how_to_go_on_without_it_and_what_stays_open(
+    spec_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends(monkeypatch, "failed", "elastic_ip.answers")
+    cli.main(["run", str(spec_file), "--yes"])
+    assert "--skip elastic_ip.answers. Whether the world reaches the address" in capsys.readouterr().out
+
+    skipped = ends(monkeypatch, "skipped", "elastic_ip.answers", text="It is closed.")
+    cli.main(["run", str(spec_file), "--yes", "--until", "authkey", "--skip", "elastic_ip.answers"])
+    assert skipped == ["elastic_ip.answers"]
+    text = capsys.readouterr().out
+    assert "skipped The address answers: It is closed." in text
+    assert "Done but for what was skipped" in text
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("nothing.here", "These can be skipped: credentials.region, "),
+        ("corosync.members", "cannot be skipped. Two nodes that do not see each other"),
+    ],
+)
+def test_what_cannot_be_skipped_is_wrong_usage(
+    step: str, words: str, spec_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", str(spec_file), "--yes", "--skip", step]) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_run_that_had_nothing_to_do_says_so(
