@@ -138,7 +138,7 @@ def _step(
             where=trouble.where,
             command=trouble.command if isinstance(trouble, ActionFailed) else "",
             tail=trouble.detail,
-            remedy=trouble.remedy or step.remedy(ctx.view),
+            remedy=trouble.remedy or step.mend(ctx.view, trouble.detail),
         )
     except Exception as error:  # a plan that cannot be made, for one; what a lane did not foresee is a Trouble already
         unforeseen = _unforeseen(error, "")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
+from urllib.parse import quote
 
+from iconha_tui import log
 from iconha_tui.engine.actions import MASK, Action, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
@@ -51,10 +55,16 @@ class Vault:
     """The secrets of this process, in memory only. A missing one raises Trouble with the remedy it was declared with."""
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
-        self._secrets = dict(secrets or {})
+        self._secrets: dict[str, str] = {}
+        self._needles: list[str] = []
+        for name, value in (secrets or {}).items():
+            self.put(name, value)
+        log.hiders.add(self)
 
     def put(self, name: str, value: str) -> None:
         self._secrets[name] = value
+        found = {form for each in self._secrets.values() if len(each) >= 8 for form in _forms(each)}
+        self._needles = sorted(found, key=len, reverse=True)  # one may be a part of another
 
     def has(self, name: str) -> bool:
         return bool(self._secrets.get(name))
@@ -75,10 +85,27 @@ class Vault:
 
     def mask(self, text: str) -> str:
         """`text` with every known secret masked: the last guard before something is shown or written."""
-        for value in sorted(self._secrets.values(), key=len, reverse=True):  # one may be a part of another
-            if len(value) >= 8:
-                text = text.replace(value, MASK)
+        for needle in self._needles:
+            text = text.replace(needle, MASK)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """A secret as it may stand in a text: itself, within a URL, within JSON, within Python's own quotes."""
+    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+
+
+_WORD = re.compile(r"([A-Za-z0-9_./:][A-Za-z0-9_.:/@+=-]*)?", re.ASCII)
+
+
+def _word(name: str, value: str) -> str:
+    """A fact as commands may hold it. AWS and the nodes tell facts: one that is more than a word could be read as code."""
+    if not _WORD.fullmatch(value):
+        raise Trouble(
+            f"{name} is not what such a value looks like: {value[:100]!r}.",
+            remedy="See where it comes from (AWS, or the node itself) before you go on.",
+        )
+    return value
 
 
 @dataclass(frozen=True)
@@ -89,9 +116,9 @@ class View:
     facts: Facts = field(default_factory=dict)
 
     def fact(self, name: str) -> str:
-        """A fact as text; a marker (actions.unknown) while nobody has read it."""
+        """A fact as a word; a marker (actions.unknown) while nobody has read it. Raises Trouble where it is no word."""
         value = self.facts.get(name)
-        return unknown(name) if value is None else str(value)
+        return unknown(name) if value is None else _word(name, str(value))
 
     def other(self, node: str) -> str:
         """The other node's name."""
@@ -132,7 +159,7 @@ class Context:
         value = self.facts.get(name)
         if value is None:
             raise Trouble(f"{name} is not known yet.", remedy="Run the earlier stages first.")
-        return str(value)
+        return _word(name, str(value))
 
 
 class Step(ABC):
@@ -188,6 +215,10 @@ class Step(ABC):
     def remedy(self, view: View) -> str:
         """What to do when this step fails and the failure itself does not say."""
         return "Read the last lines above, mend the cause, then retry this stage."
+
+    def mend(self, view: View, said: str) -> str:
+        """What to do when a command of this step fails with these last words."""
+        return self.remedy(view)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from iconha_tui.cluster.corosync_conf import is_package_default
 from iconha_tui.engine.actions import Action, NodeLookup, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages import apt
 
 AWSCLI_VERSION = "1.44.5"
 """The awscli of PyPI that is installed where apt has none. Pinned, so that two nodes get the same."""
@@ -17,8 +16,6 @@ AWSEIP = "/usr/lib/ocf/resource.d/heartbeat/awseip"
 
 SERVICES = ("corosync", "pacemaker")
 
-_APT = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a", "apt-get", "-o", "DPkg::Lock::Timeout=300")
-
 _AWSEIP_IN = {"ubuntu 22.04": "resource-agents-extra", "ubuntu 24.04": "resource-agents-extra"}
 """awseip is in resource-agents, but here (read off the archives' indexes)."""
 
@@ -27,19 +24,6 @@ _NO_AWSCLI = {"ubuntu 24.04"}
 
 _SLOW_RANDOM = {"ubuntu 18.04", "ubuntu 20.04"}
 """Kernels before 5.6, whose /dev/random blocks: corosync-keygen waits for minutes without haveged."""
-
-
-def _install(names: list[str]) -> str:
-    """A shell script that installs with the services masked, and unmasks them whatever becomes of it."""
-    services = " ".join(SERVICES)
-    install = (*_APT, "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *names)
-    return "\n".join(
-        (
-            f"trap 'systemctl unmask --runtime {services}' EXIT",
-            f"systemctl mask --runtime {services}",
-            shlex.join(install),
-        )
-    )
 
 
 def system_of(view: View, node: str) -> str:
@@ -95,14 +79,20 @@ class Installed(Step):
         names = apt_packages(view, target)
         shell = view.spec.packages.shell
         actions: list[Action] = [
-            Run(target, (*_APT, "-q", "update"), "fresh package lists", long=True, timeout=900),
             Run(
                 target,
-                ("sh", "-c", _install(names)),
+                ("sh", "-c", apt.update()),
+                "fresh package lists, once nobody else is at it",
+                long=True,
+                timeout=1200,
+            ),
+            Run(
+                target,
+                ("sh", "-c", apt.install(names, SERVICES)),
                 "in a systemd unit on the node, which a lost connection does not stop; "
                 "the services are masked so that apt does not start a one-node cluster",
                 long=True,
-                timeout=1800,
+                timeout=2400,
             ),
         ]
         if system_of(view, target) in _NO_AWSCLI:
@@ -130,6 +120,9 @@ class Installed(Step):
 
     def remedy(self, view: View) -> str:
         return "Read the last lines above; check that the node reaches its package archive; then retry this stage."
+
+    def mend(self, view: View, said: str) -> str:
+        return apt.remedy(said) or self.remedy(view)
 
 
 class CleanStart(Step):
