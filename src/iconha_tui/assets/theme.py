@@ -21,7 +21,7 @@ DARK = Theme(
     panel="#1f2733",
     dark=True,
     variables={
-        "block-cursor-background": "#25676c",
+        "block-cursor-background": "#1d5055",
         "block-cursor-foreground": "#ffffff",
         "block-cursor-blurred-background": "#1f2d38",
         "scrollbar": "#56616f",
@@ -45,8 +45,8 @@ LIGHT = Theme(
     panel="#dde3ea",
     dark=False,
     variables={
-        "block-cursor-background": "#1d7478",
-        "block-cursor-foreground": "#ffffff",
+        "block-cursor-background": "#8cc4c6",
+        "block-cursor-foreground": "#000000",
         "block-cursor-blurred-background": "#d5e4e8",
         "scrollbar": "#8592a1",
         "scrollbar-hover": "#64717f",
@@ -61,10 +61,10 @@ TEXT, GRAPHICS = 4.5, 3.0
 TEXTS = (
     *(f"text-{name}" for name in ("primary", "secondary", "accent", "warning", "error", "success")),
     "foreground",
-    "foreground-muted",
     "footer-key-foreground",
 )
 LINES = ("border", "scrollbar", "scrollbar-hover", "scrollbar-active")
+CURSORS = ("block-cursor-background", "block-cursor-blurred-background")
 PAIRS = (
     ("block-cursor-foreground", "block-cursor-background"),
     ("block-cursor-blurred-foreground", "block-cursor-blurred-background"),
@@ -109,8 +109,11 @@ def readable(variables: dict[str, str]) -> dict[str, str]:
         found[name] = _apart(variables[name], behind, TEXT).hex
     for name in LINES:
         found[name] = _apart(variables[name], behind[:1], GRAPHICS).hex
+    found["foreground-muted"] = _muted(found["foreground"], behind).hex
+    for cursor in CURSORS:
+        found[cursor] = _under(variables[cursor], behind[0], [found[name] for name in (*TEXTS, "foreground-muted")]).hex
     for text, ground in PAIRS:
-        under = behind[0] + parsed(variables[ground])
+        under = behind[0] + parsed(found[ground])
         found[text] = _apart(variables[text], (under,), TEXT).hex
     return found | dict(_followers(found))
 
@@ -138,6 +141,26 @@ def _apart(value: str, behind: tuple[Color, ...], least: float) -> Color:
     far = max((BLACK, WHITE), key=lambda extreme: min(contrast(extreme, ground) for ground in behind))
     for step in range(21):
         moved = colour.blend(far, step / 20, alpha=1.0)
-        if all(contrast(moved, ground) >= least for ground in behind):
+        if _least(moved, behind) >= least:
             return moved
     return far
+
+
+def _muted(foreground: str, behind: tuple[Color, ...]) -> Color:
+    """The text's colour, let through as little as can still be read; so it fits whatever it stands on."""
+    share = next(part for part in range(60, 101) if _least(Color.parse(foreground).with_alpha(part / 100), behind) >= TEXT)
+    return Color.parse(foreground).with_alpha(share / 100)
+
+
+def _under(cursor: str, page: Color, texts: list[str]) -> Color:
+    """A cursor's colour, or as much of it over the page as leaves all texts on it readable."""
+    colour = parsed(cursor, page)
+    for share in range(20, 3, -1):
+        ground = page.blend(page + colour, share / 20, alpha=1.0)
+        if all(_least(Color.parse(text), (ground,)) >= GRAPHICS for text in texts):
+            break
+    return ground
+
+
+def _least(colour: Color, grounds: tuple[Color, ...]) -> float:
+    return min(contrast(ground + colour, ground) for ground in grounds)

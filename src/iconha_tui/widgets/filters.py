@@ -15,7 +15,7 @@ from textual.filter import LineFilter
 from iconha_tui.assets.theme import contrast
 from iconha_tui.widgets.glyphs import to_ascii
 
-UNSEEN, MARKED, STRONG = 1.3, 1.45, 2.5
+UNSEEN, MARKED, STRONG = 1.3, 1.35, 1.75
 """Contrast below which a text is not meant to be seen, and from which a background underlines or reverses."""
 QUIET = 7.0
 """Contrast below which a text without hue is meant to be quieter than the rest."""
