@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +97,14 @@ def take(lab: Lab, spec: Spec) -> Picture:
     cibs = {plain("\n".join(_cib(on(lab, one["InstanceId"], "cibadmin -Q")))) for one in found.values()}
     assert len(cibs) == 1, "the nodes have different configurations"
     return Picture(nodes, cibs.pop().split("\n"), account)
+
+
+def differences(found: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
+    """The lines in which two pictures' nodes differ."""
+    for node in sorted(found.keys() | expected.keys()):
+        for line in difflib.ndiff(expected.get(node, "").splitlines(), found.get(node, "").splitlines()):
+            if line[0] in "+-":
+                yield f"{node}: {line}"
 
 
 def _rules(group: dict[str, Any]) -> list[str]:

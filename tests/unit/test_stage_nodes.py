@@ -641,7 +641,7 @@ def test_the_proof_tries_awseips_four_calls_in_a_real_shell(
     assert {name for name, text in said.items() if text != "allowed"} == ({refused} if refused else set())
     assert len(said) == 4
     asked = sorted((tmp_path / "asked").read_text().splitlines())
-    start = "--profile default --region us-east-1 ec2"
+    start = "--profile default --region us-east-1 --cli-connect-timeout 8 --cli-read-timeout 20 ec2"
     assert asked == [
         f"{start} associate-address --dry-run --allocation-id eipalloc-1 --instance-id i-00000000000000001",
         f"{start} describe-addresses --allocation-ids eipalloc-1",
@@ -651,6 +651,25 @@ def test_the_proof_tries_awseips_four_calls_in_a_real_shell(
     assert proof.exists() == (not refused)
     if not refused:
         remembers_until_something_changes(world, tmp_path, env)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (
+            "DescribeInstances: allowed\nAssociateAddress: refused: \nAn error occurred (UnauthorizedOperation) when calling",
+            "Allow ec2:AssociateAddress in the IAM policy of the user",
+        ),
+        ("DescribeInstances: refused: Could not connect to the endpoint URL: https://ec2", "does not reach the EC2 API"),
+        ("DescribeInstances: refused: Unable to locate credentials", "no credentials"),
+        ("DescribeInstances: refused: An error occurred (AuthFailure) when", "valid keys"),
+        ("DescribeInstances: refused: An error occurred (RequestExpired) when", "timedatectl"),
+        ("DescribeInstances: refused: SSL validation failed for https://ec2", "certificate"),
+        ("DescribeInstances: refused: something new", "awseip needs ec2:DescribeInstances"),
+    ],
+)
+def test_what_the_aws_cli_says_leads_to_what_to_do(said: str, words: str) -> None:
+    assert words in awscli.Proven().mend(View(Spec()), said)
 
 
 def remembers_until_something_changes(world: World, folder: Path, env: dict[str, str]) -> None:

@@ -59,7 +59,7 @@ def install(names: Sequence[str], services: Sequence[str]) -> str:
         f"{_wait(PATIENCE)}"
         'if [ -n "$(dpkg --audit)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then\n'
         "  echo 'An installation was interrupted on this machine: finishing it first.'\n"
-        "  DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a\n"
+        "  DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a || exit\n"
         "fi\n"
         f"{shlex.join(get)}"
     )
@@ -97,7 +97,7 @@ REMEDIES: tuple[tuple[str, str], ...] = (
         "Other packages on the node stand in the way: `sudo apt-get install -f` on it says which. Mend that, then retry.",
     ),
     (
-        r"dpkg was interrupted|returned an error code|post-installation script",
+        r"dpkg was interrupted|Errors were encountered while processing|returned an error code|post-installation script",
         "A package could not be configured: see what it says, mend it on the node (`sudo dpkg --configure -a`), then retry.",
     ),
     (r"Read-only file system", "The node's file system is mounted read-only: look at its disk, then retry."),
