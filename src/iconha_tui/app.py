@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -11,23 +12,29 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Paste
 from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
+from iconha_tui.text import strip_controls
 from iconha_tui.widgets.keys import key_name
 from iconha_tui.widgets.looks import Looks
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
+
     from iconha_tui.engine.ports import Cloud
     from iconha_tui.engine.step import Stage
     from iconha_tui.live_run import LiveRun
     from iconha_tui.screens.stage import StageScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
+    from iconha_tui.status import Watcher
     from iconha_tui.store import Store
 
 SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
@@ -122,6 +129,38 @@ class IconhaApp(Looks):
         if self.session is not None:
             self.session.cancel()
             self.session.close()
+
+    async def on_event(self, event: Event) -> None:
+        """What is pasted may come from anywhere: it is cleaned before a field shows it."""
+        if isinstance(event, Paste):
+            event.text = strip_controls(event.text)
+        await super().on_event(event)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A notice. It may quote a file, a node or AWS, so nothing in it is markup."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=False)
+
+    def _fatal_error(self) -> None:
+        """The traceback goes to the log. Textual would show it with the values of all variables, secrets among them."""
+        from iconha_tui import log
+
+        error = self._exception
+        logging.getLogger(__name__).critical("The wizard has broken down", exc_info=error)
+        said = log.fit(f"{type(error).__name__}: {error}")
+        self.panic(
+            Text(
+                f"iconha-tui: An error that this program did not foresee: {said}\n{self.store.log_file} has the details. "
+                "What was running on a node goes on there; start again to go on from here."
+            )
+        )
 
     async def action_quit(self) -> None:
         from iconha_tui.screens.dialogs import Ask
@@ -221,6 +260,8 @@ class IconhaApp(Looks):
             self.tell(trouble)
             return
         self.spec = spec
+        if progress.note:
+            self.notify(progress.note, severity="warning", markup=False)
         self._live = LiveRun(self, self.session, self.stages, progress, self._screens, self._run_ended)
         if progress.stages:
             from iconha_tui.screens.resume import Resume
@@ -240,6 +281,19 @@ class IconhaApp(Looks):
         if self.session is not None:
             self.session.close()
             self.session = None
+
+    def rename_cluster(self, name: str, new: str) -> None:
+        """Renames a saved cluster; one that is open stays so, with the secrets that were typed. Raises Locked, Trouble."""
+        self.store.rename(name, new)
+        if self.session is not None and self.session.spec.name == name:
+            self.session.close()
+            self._spec = self.session.ctx.spec = self.store.spec(new)
+
+    def delete_cluster(self, name: str) -> None:
+        """Forgets a saved cluster. Raises Locked, Trouble."""
+        self.store.delete(name)
+        if self.session is not None and self.session.spec.name == name:
+            self._close_cluster()
 
     def leave_cluster(self) -> None:
         """Back to the welcome screen, where nothing is running."""
@@ -297,26 +351,33 @@ class IconhaApp(Looks):
         self.switch_screen(Summary())
 
     def show_status(self, cluster: str | None = None) -> None:
-        """The status of a saved cluster, the last one worked on where none is named.
+        """The status of a saved cluster; where none is named, of the only one, or a table of all."""
+        from iconha_tui.errors import Trouble
+        from iconha_tui.screens.status import StatusScreen
+        from iconha_tui.screens.status_table import StatusTable
+
+        names = [cluster] if cluster else self.store.names()
+        if not names:
+            self.notify("No cluster is saved here yet.", severity="warning")
+        elif len(names) > 1:
+            self.push_screen(StatusTable())
+        else:
+            try:
+                self.push_screen(StatusScreen(self.watcher(names[0])))
+            except Trouble as trouble:
+                self.tell(trouble)
+
+    def watcher(self, name: str, **how: float) -> Watcher:
+        """A watcher of a saved cluster. Raises Trouble.
 
         It has a session of its own that accepts no new host key, and knows the secrets of the cluster that is open.
         """
-        from iconha_tui.errors import Trouble
-        from iconha_tui.screens.status import StatusScreen
-        from iconha_tui.status import reject_host_key
+        from iconha_tui.status import reject_host_key, watch
 
-        name = cluster or next(iter(self.store.names()), "")
-        if not name:
-            self.notify("No cluster is saved here yet.", severity="warning")
-            return
-        try:
-            session = (self._factory or _session)(self.store, self.store.spec(name), reject_host_key)
-        except Trouble as trouble:
-            self.tell(trouble)
-            return
+        session = (self._factory or _session)(self.store, self.store.spec(name), reject_host_key)
         if self.session is not None and self.session.spec.name == name:
             session.ctx.vault = self.session.ctx.vault
-        self.push_screen(StatusScreen(session))
+        return watch(session, **how)
 
     def first_open_stage(self) -> str:
         """The first stage that is not done, the last where all are."""
@@ -418,7 +479,7 @@ class IconhaApp(Looks):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what the screen can do now, the stages to go to, then Textual's own."""
-        told: set[str] = set()
+        told = {"command_palette"}
         for active in screen.active_bindings.values():
             binding = active.binding
             own = type(active.node).__module__.startswith("iconha_tui.") and "." not in binding.action
@@ -426,7 +487,7 @@ class IconhaApp(Looks):
                 told.add(binding.action)
                 action = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)
-        if self.session is not None and len(self.screen_stack) > 1:
+        if self.session is not None and len(self.screen_stack) > 1 and not screen.is_modal:
             for number, stage in enumerate(self.stages, start=1):
                 yield SystemCommand(
                     f"Go to stage {number}: {stage.title}", stage.summary, partial(self.show_stage, stage.name)

@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = _Parser(
+    top: argparse.ArgumentParser = _Parser(
         prog="iconha-tui",
         description="Builds an active/passive ICON P-Rep pair on AWS EC2: Corosync, Pacemaker and a floating Elastic IP. "
         "Without a command: the wizard.",
@@ -81,7 +81,9 @@ def parser() -> argparse.ArgumentParser:
     )
     how = status_p.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="one look, in plain text; as it is without a terminal")
-    how.add_argument("--watch", action="store_true", help="again every 5 seconds, in plain text: at first all, then what changes")
+    how.add_argument(
+        "--watch", action="store_true", help="again every 5 seconds, in plain text: at first all, then what changes"
+    )
     status_p.add_argument("--json", action="store_true", help="as JSON")
     status_p.set_defaults(func=status)
 
@@ -176,7 +178,10 @@ def wizard(args: argparse.Namespace) -> int:
 
         spec = specs.load(args.spec)
     if args.cluster and not args.spec and args.cluster not in store.names():
-        print(f"iconha-tui: There is no saved cluster {sentence(args.cluster)}; the wizard starts a new one.", file=sys.stderr)
+        print(
+            f"iconha-tui: There is no saved cluster {sentence(args.cluster)}; the wizard starts a new one.",
+            file=sys.stderr,
+        )
     app = IconhaApp(store, args.cluster, spec=spec, config=Config(standard_file()))
     app.run()
     return app.return_code or DONE

@@ -59,6 +59,8 @@ def run_lines(
         if input("Carry this out? [y/N] ").strip().lower() not in ("y", "yes"):
             return CODES["cancelled"]
     printer = JsonLines() if as_json else Lines()
+    if (note := store.progress(spec.name).note) and not as_json:
+        print(note, file=sys.stderr)
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -222,7 +224,7 @@ class JsonLines:
         if isinstance(event, Waiting):
             return
         with self._lock:
-            print(json.dumps(to_dict(event, time.time()), ensure_ascii=False), flush=True)
+            print(json.dumps(to_dict(event, time.time())), flush=True)
 
 
 def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
@@ -235,7 +237,7 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
         return 0
     planned = list(plans.plan_of(stages, view))
     if form == "json":
-        print(json.dumps([plans.to_dict(each) for each in planned], indent=2, ensure_ascii=False))
+        print(json.dumps([plans.to_dict(each) for each in planned], indent=2))
         return 0
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     stage = step = ""
@@ -278,7 +280,7 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
             watcher.start()
         while True:
             for log, report in zip(logs, reports, strict=True):
-                for line in [json.dumps(report.to_dict(), ensure_ascii=False)] if as_json else log.lines(report):
+                for line in [json.dumps(report.to_dict())] if as_json else log.lines(report):
                     print(line, flush=True)
             time.sleep(status.EVERY)
             reports = [watcher.report() for watcher in watchers]
@@ -298,5 +300,5 @@ def _status_text(reports: Sequence[Report]) -> str:
 def _status_json(reports: Sequence[Report]) -> str:
     told = [report.to_dict() for report in reports]
     return json.dumps(
-        told[0] if len(told) == 1 else {"schema": told[0]["schema"], "clusters": told}, indent=2, ensure_ascii=False
+        told[0] if len(told) == 1 else {"schema": told[0]["schema"], "clusters": told}, indent=2
     )

@@ -126,7 +126,7 @@ def test_a_cluster_that_another_run_holds_is_exit_code_4(
     with state.lock("mainnet"):
         assert cli.main(["run", str(spec_file), "--yes"]) == 4
     said = capsys.readouterr().err
-    assert f"(process {os.getpid()})" in said
+    assert f"(process {os.getpid()}, since " in said
     assert "mainnet" in said
 
 

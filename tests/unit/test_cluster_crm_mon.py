@@ -252,8 +252,9 @@ def test_what_is_no_status_is_refused_with_a_sentence(xml: bytes, sentence: str)
         parse_crm_mon(xml)
 
 
-def test_deep_nesting_does_no_harm() -> None:
-    parse_crm_mon("<crm_mon>" + "<resources>" * 300_000 + "</resources>" * 300_000 + "</crm_mon>")
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(ClusterXMLError, match="deep"):
+        parse_crm_mon("<crm_mon>" + "<resources>" * 300_000 + "</resources>" * 300_000 + "</crm_mon>")
 
 
 @given(st.binary() | st.text())

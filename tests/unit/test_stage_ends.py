@@ -157,7 +157,7 @@ def test_the_aws_cli_is_in_the_same_place_on_both_nodes() -> None:
 
 def test_a_node_that_names_an_odd_place_for_its_aws_cli_gets_no_command_line() -> None:
     for path in ("/usr/bin/aws'; reboot", '/a"b', "/a\\b", "/a\nb"):
-        with pytest.raises(ValueError, match="awscli"):
+        with pytest.raises(Trouble, match=r"PRep-01\.aws is not what such a value looks like"):
             elastic_ip.Configured().plan(View(Spec(), {**KNOWN, f"{ONE}.aws": path, f"{TWO}.aws": path}), ONE)
 
 

@@ -27,6 +27,7 @@ from botocore.exceptions import (
 from iconha_tui.cloud.sentences import iam_action, trouble
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Aws
+from iconha_tui.text import clean
 
 # botocore waits 60 s to connect and 60 s to read: too long for a person at a screen.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
@@ -61,10 +62,10 @@ class Client:
                 merged: dict[str, Any] = (
                     client.get_paginator(operation).paginate(**dict(params or {})).build_full_result()
                 )
-                return merged
+                return {name: cleaned(value) for name, value in merged.items()}
             answer: dict[str, Any] = getattr(client, operation)(**dict(params or {}))
             answer.pop("ResponseMetadata", None)
-            return answer
+            return {name: cleaned(value) for name, value in answer.items()}
         except ClientError as error:
             fault = error.response.get("Error", {})
             raise trouble(service, operation, fault.get("Code", ""), fault.get("Message", "")) from error
@@ -76,6 +77,15 @@ class Client:
             if service not in self._clients:
                 self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
             return self._clients[service]
+
+
+def cleaned(answer: Any) -> Any:
+    """An answer whose texts move no terminal: anybody who may write tags in the account may have written them."""
+    if isinstance(answer, dict):
+        return {name: cleaned(value) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [cleaned(value) for value in answer]
+    return clean(answer) if isinstance(answer, str) else answer
 
 
 def _session(aws: Aws) -> botocore.session.Session:

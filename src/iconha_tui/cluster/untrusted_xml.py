@@ -3,14 +3,23 @@
 A node's answer is untrusted. xml.etree expands entities that a DTD declares, so that a few hundred bytes can grow to
 gigabytes ("billion laughs"); Pacemaker writes no DTD. So a text with a DTD is refused before the parser sees it, and
 so is one of unreasonable size. It is decoded here, as UTF-8, so that no other encoding can hide the declaration.
+What its attributes and texts say is cleaned once they are read: `&#x9b;` begins a control sequence as well as the
+character itself.
 """
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree
+
+from iconha_tui.text import clean, strip_controls
 
 MAX_BYTES = 8 << 20
 """A CIB of two nodes has some 20 KiB with its history."""
+
+
+MAX_DEPTH = 64
+"""A CIB nests a dozen deep."""
 
 
 class ClusterXMLError(ValueError):
@@ -30,9 +39,36 @@ def read_xml(data: bytes | str, what: str) -> ElementTree.Element:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ClusterXMLError(f"{what} answered with an XML that declares a document type, which is never needed here.")
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 - no DTD gets this far, see above
+        parser = ElementTree.XMLParser(target=_Tree(what))  # noqa: S314 - no DTD gets this far, see above
+        parser.feed(text)
+        root: ElementTree.Element = parser.close()
+        return root
+    except ClusterXMLError:
+        raise
     except (ElementTree.ParseError, ValueError) as error:
         raise ClusterXMLError(f"{what} answered with an XML that cannot be read: {error}.") from None
+
+
+class _Tree(ElementTree.TreeBuilder):
+    """Builds the tree with everything in it cleaned, and no deeper than anybody needs it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[Any, Any], /) -> ElementTree.Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ClusterXMLError(f"{self._what} answered with an XML that is nested more than {MAX_DEPTH} deep.")
+        return super().start(tag, {name: clean(value) for name, value in attrs.items()})
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self._depth -= 1
+        return super().end(tag)
+
+    def data(self, data: str | bytes, /) -> None:
+        super().data(strip_controls(str(data)))
 
 
 def boolean(element: ElementTree.Element | None, name: str) -> bool | None:

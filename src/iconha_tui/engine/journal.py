@@ -211,6 +211,16 @@ class Progress:
         return self.stages.setdefault(name, StageProgress())
 
     @property
+    def note(self) -> str:
+        """What the operator must know of the journal itself, "" where nothing is wrong with it."""
+        if not self.unread:
+            return ""
+        lines = "A line of the journal is" if self.unread == 1 else f"{self.unread} lines of the journal are"
+        return (
+            f"{lines} damaged. The next run keeps the file as journal.jsonl.damaged-<time>, and goes on with the rest."
+        )
+
+    @property
     def skipped(self) -> list[str]:
         """The steps that the operator goes on without."""
         return [step for step, outcome in self.steps.items() if outcome == "skipped"]
