@@ -6,8 +6,10 @@ schemas have grown (xml/api/crm_mon-*.rng in ClusterLabs/pacemaker), and no part
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from xml.etree.ElementTree import Element
 
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError, boolean, number, read_xml
@@ -156,6 +158,23 @@ def parse_crm_mon(xml: bytes | str) -> ClusterStatus:
         },
         options=dict(options.attrib) if options is not None else {},
     )
+
+
+def seconds_since_1970(when: str | None) -> float | None:
+    """A time as crm_mon writes it, "Mon Nov 23 13:23:35 2026" or "2026-11-23 13:23:35Z"; a zone that is not named is UTC."""
+    for form in ("%a %b %d %H:%M:%S %Y", "%Y-%m-%d %H:%M:%S%z", "%Y-%m-%d %H:%M:%S %z"):
+        try:
+            found = datetime.strptime(when or "", form)
+        except ValueError:
+            continue
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    return None
+
+
+def milliseconds(span: str | None) -> int:
+    """A span as crm_mon writes it, like 913ms; 0 where it writes another."""
+    match = re.fullmatch(r"([0-9]{1,9})ms", span or "")
+    return int(match[1]) if match else 0
 
 
 def agent_name(agent: str) -> str:

@@ -2,115 +2,127 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from iconha_tui.screens.base import WizardScreen
+from iconha_tui.status import text
+from iconha_tui.widgets import status_view as view
 from iconha_tui.widgets.hanging import Hanging, Row
 from iconha_tui.widgets.keys import KeyLine
-from iconha_tui.widgets.status_view import status_rows
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
-    from iconha_tui.session import Session
+    from iconha_tui.status import Report, Watcher
 
-EVERY = 5.0
-"""Seconds between two looks."""
 
-Gather = Callable[["Session"], Mapping[str, Any]]
+class Card(Vertical):
+    """Rows below a title, which says how old they are."""
 
-log = logging.getLogger(__name__)
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, classes="card")
+        self._title = Content()
+
+    def compose(self) -> ComposeResult:
+        yield Hanging()
+
+    def show(self, rows: Iterable[Row], title: str, note: Content | str = "", age: Content | str = "") -> None:
+        """Shows other rows, and another title; the same ones cost nothing."""
+        self.query_one(Hanging).show(rows)
+        told = Content("  ").join([Content.styled(f" {title}", "bold"), *(each for each in (note, age) if each)]) + " "
+        if told != self._title:
+            self.border_title = self._title = told
 
 
 class StatusScreen(WizardScreen):
-    """Looks every 5 seconds. What it shows stays until the next look brings something newer, with its age."""
+    """Draws what a watcher has seen, whenever it has seen something, and every second for the ages.
+
+    shared: the watcher is somebody else's, and goes on when this screen is left.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f5,r", "look", "Look now", key_display="F5"),
+        Binding("c", "copy", "Copy as text"),
         Binding("escape,q", "leave", "Back", key_display="Esc"),
     ]
     topic = "status"
 
-    def __init__(self, session: Session, gather: Gather | None = None) -> None:
+    def __init__(self, watcher: Watcher, *, shared: bool = False) -> None:
         super().__init__()
-        self.session = session
-        self._gather = gather or _gather
-        self._data: Mapping[str, Any] | None = None
-        self._trouble = ""
-        self._seen = 0.0
-        self._looking = False
+        self.watcher = watcher
+        self._shared = shared
+        self._drawn = -1
 
     def compose(self) -> ComposeResult:
         yield TitleBar()
         with VerticalScroll(id="status-page"):
-            yield Hanging(id="status")
+            yield Hanging(id="status-verdict")
+            with Container(classes="cards"):
+                for number in range(len(self.watcher.spec.names)):
+                    yield Card(id=f"status-node-{number}")
+            with Container(classes="cards"):
+                yield Card(id="status-address")
+                yield Card(id="status-cluster")
+            yield Card(id="status-events")
         yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one("#status-page").focus()
-        self.action_look()
-        self.set_interval(EVERY, self.action_look)
-        self.set_interval(1, self._age)
+        if not self._shared:
+            self.watcher.start()
         self._draw()
+        self.set_interval(1, self._draw)
+        self.set_interval(0.2, self._draw_news)
 
-    def action_look(self) -> None:
-        if not self._looking:
-            self._looking = True
-            self._look()
-
-    @work(thread=True, exit_on_error=False)
-    def _look(self) -> None:
-        from iconha_tui.errors import Trouble
-
-        data: Mapping[str, Any] | None = None
-        trouble = ""
-        try:
-            data = self._gather(self.session)
-        except Trouble as error:
-            trouble = str(error)
-        except Exception as error:
-            log.exception("The status could not be read")
-            trouble = f"An error that this program did not foresee: {type(error).__name__}: {error}."
-        self.app.call_from_thread(self._seen_now, data, trouble)
-
-    def _seen_now(self, data: Mapping[str, Any] | None, trouble: str) -> None:
-        self._looking, self._trouble = False, trouble
-        if data is not None:
-            self._data, self._seen = data, time.monotonic()
-        self._draw()
+    def _draw_news(self) -> None:
+        if self.watcher.turns != self._drawn:
+            self._draw()
 
     def _draw(self) -> None:
-        rows: list[Row] = []
-        if self._trouble:
-            rows.append(("", Content.styled(self._trouble, "$text-error bold")))
-        if self._data is not None:
-            rows += status_rows(self._data)
-        elif not self._trouble:
-            rows.append(("", "Looking …"))
-        self.query_one(Hanging).show(rows)
-        self._age()
+        self._drawn = self.watcher.turns
+        report = self.watcher.report()
+        looking = "" if self._drawn else "looking …"
+        self.query_one(TitleBar).show(f"status of {report.cluster}", looking or view.ages(report.sources).plain)
+        self.query_one("#status-verdict", Hanging).show(view.verdict_rows(report) if self._drawn else _waiting(report))
+        for number, node in enumerate(report.nodes):
+            card = self._card(f"node-{number}")
+            holds = report.holder_by_cluster == node.name
+            card.set_class(holds, "-holder")
+            card.show(
+                view.node_rows(node, report),
+                node.name,
+                Content.styled("has the address", "$text-primary") if holds else "",
+                view.ages(each for each in report.sources if each.node == node.name),
+            )
+        nodes = [source for source in report.sources if source.part == "node"]
+        aws = report.source("aws")
+        self._card("address").show(view.address_rows(report), "Elastic IP", age=view.ages([aws, *nodes]))
+        self._card("cluster").show(view.cluster_rows(report), "Cluster", age=view.ages(nodes))
+        self._card("events").show(view.event_rows(report), "Events", age="newest first")
 
-    def _age(self) -> None:
-        age = f"seen {time.monotonic() - self._seen:.0f} s ago" if self._data is not None else ""
-        self.query_one(TitleBar).show(f"status of {self.session.spec.name}", age)
+    def _card(self, name: str) -> Card:
+        return self.query_one(f"#status-{name}", Card)
+
+    def action_look(self) -> None:
+        self.watcher.look_now()
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(text.block(self.watcher.report()))
+        self.notify("The status is copied, as text.")
 
     def action_leave(self) -> None:
         self.app.pop_screen()
 
     def on_unmount(self) -> None:
-        self.session.close()
+        if not self._shared:
+            self.watcher.close()
 
 
-def _gather(session: Session) -> Mapping[str, Any]:
-    """What `iconha_tui.status` sees."""
-    from iconha_tui.status import gather
-
-    return gather(session).to_dict()
+def _waiting(report: Report) -> Iterable[Row]:
+    known = any(source.seen_at is not None for source in report.sources)
+    yield "", "Looking …" + ("  What stands here is what was seen last." if known else "")

@@ -1,109 +1,214 @@
-"""How a cluster is, as rows, from the dictionary of `iconha_tui.status`. What is not known is said to be so."""
+"""How a cluster is, as rows: of the verdict, a node, the address, the cluster, the events. What is old is marked with its age."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.status.report import Event, Node, Report, Source
+from iconha_tui.status.sentences import (
+    ago,
+    chain_words,
+    clock,
+    failures,
+    holder,
+    machine,
+    place,
+)
+from iconha_tui.widgets.glyphs import mark
 from iconha_tui.widgets.hanging import MUTED, Row
 
-Data = Mapping[str, Any]
+VERDICTS = {"healthy": ("done", "healthy"), "degraded": ("failed", "degraded"), "unknown": ("unknown", "unknown")}
+"""Verdict -> the state that it looks like, and its word."""
 
-VERDICTS = {
-    "healthy": ("done", "healthy"),
-    "degraded": ("failed", "degraded: read on"),
-    "unknown": ("unknown", "not known: nobody could be asked"),
+_LOOKS = {
+    "joined": "done",
+    "started": "done",
+    "quorum": "done",
+    "cleared": "done",
+    "moved": "warning",
+    "stopped": "cancelled",
+    "left": "failed",
+    "failed": "failed",
+    "fenced": "failed",
+    "no quorum": "failed",
 }
+"""Kind of an event -> the state that it looks like; its sentence has the word."""
 
 
-def status_rows(data: Data) -> Iterator[Row]:
-    """The whole status, the worst first."""
-    state, text = VERDICTS.get(str(data.get("verdict")), VERDICTS["unknown"])
-    look = mark(state)
-    yield "", Content.styled(f"{look.glyph} {text}", look.style)
-    if data.get("agree") is False:
+def state(look: str, word: str) -> Content:
+    """A glyph and the word beside it."""
+    found = mark(look)
+    return Content.styled(f"{found.glyph} {word}", found.style)
+
+
+def known(good: bool | None, yes: str, no: str, *, bad: str = "failed") -> Content:
+    """Something that is so, is not so, or is not known."""
+    if good is None:
+        return state("unknown", mark("unknown").word)
+    return state("done", yes) if good else state(bad, no)
+
+
+def verdict_rows(report: Report) -> Iterator[Row]:
+    """The verdict, and all its reasons."""
+    look, word = VERDICTS[report.verdict]
+    yield "", Content.assemble(state(look, word.upper()), f"   {_summary(report)}")
+    if report.agree is False:
+        disagreement, *problems = report.problems
         yield (
-            "",
-            Content.styled(
-                f"{mark('failed').glyph} EC2 and the cluster disagree on who holds the Elastic IP", "$text-error bold"
-            ),
+            Content.styled(f" {mark('failed').glyph} ", "$text-error reverse bold"),
+            Content.styled(f" {disagreement} ", "$text-error reverse bold"),
         )
-    for sentence in data.get("missing") or ():
-        yield Content.styled(f"{mark('warning').glyph} ", mark("warning").style), sentence
-    yield from _heading("Nodes")
-    for node in data.get("nodes") or ():
-        yield from _node(node)
-    yield from _heading("Cluster")
-    flags = ", ".join(data.get("quorum_flags") or ())
-    yield _lead("quorum"), Content.assemble(_known(data.get("quorate"), "quorate", "no quorum"), (f"  {flags}", MUTED))
-    for resource in data.get("resources") or ():
-        yield from _resource(resource)
-    if not data.get("resources"):
-        yield _lead("resources"), Content.styled("none is known", MUTED)
-    for failure in data.get("failures") or ():
-        yield _lead("failed"), failure
-    yield from _heading("Elastic IP")
-    yield _lead("address"), str(data.get("elastic_ip") or "not known")
-    yield _lead("EC2 says"), str(data.get("holder_by_ec2") or "not known")
-    yield _lead("the cluster says"), str(data.get("holder_by_cluster") or "not known")
-    if data.get("agree"):
-        yield _lead(""), _known(True, "both say the same", "")
+    else:
+        problems = report.problems
+    for look, sentences in (("failed", problems), ("warning", report.warnings), ("unknown", report.missing)):
+        for sentence in sentences:
+            yield Content.styled(f"{mark(look).glyph} ", mark(look).style), sentence
 
 
-def _heading(text: str) -> Iterator[Row]:
-    yield "", ""
-    yield "", Content.styled(text, "bold $text-primary")
+def _summary(report: Report) -> str:
+    resource = next((each for each in report.resources if each.agent == "ocf:heartbeat:awseip"), None)
+    if resource is None or resource.node is None:
+        return f"Elastic IP {report.elastic_ip}" if report.elastic_ip else ""
+    since = f", for {ago(report.at - resource.since)}" if resource.since else ""
+    return f"{report.elastic_ip or 'the Elastic IP'} is on {resource.node}{since}"
 
 
-def _lead(word: str) -> Content:
-    return Content.styled(f"  {word:<18}", MUTED)
-
-
-def _known(good: bool | None, yes: str, no: str) -> Content:
-    look = mark("unknown" if good is None else "done" if good else "failed")
-    return Content.styled(f"{look.glyph} {look.word if good is None else yes if good else no}", look.style)
-
-
-def _node(node: Data) -> Iterator[Row]:
-    parts = [_known(node.get("online"), "online", "offline"), _known(node.get("joined"), "joined", "not joined")]
-    parts += [Content(word) for word, flag in (("DC", "dc"), ("standby", "standby")) if node.get(flag)]
-    yield Content.styled(f"  {node.get('name', '?'):<18}", "bold"), Content("   ").join(parts)
-    yield _lead(""), Content.styled(", ".join(_details(node)) or "nothing is known of the machine", MUTED)
-    ports = node.get("ports") or {}
-    if ports:
-        yield (
-            _lead(""),
-            Content("   ").join(
-                _known(bool(is_open), f"port {port} answers", f"port {port} closed") for port, is_open in ports.items()
-            ),
-        )
-
-
-def _details(node: Data) -> Iterator[str]:
-    if node.get("instance_id"):
-        yield f"{node['instance_id']} {node.get('instance_state') or ''}".strip()
-    for name, key in (("private", "private_ip"), ("public", "public_ip")):
-        if node.get(key):
-            yield f"{name} {node[key]}"
-    if node.get("answers") is False:
-        yield "no answer over SSH"
-    if node.get("uptime_s") is not None:
-        yield f"up {duration(float(node['uptime_s']))}"
-    if node.get("load") is not None:
-        yield f"load {node['load']}"
-    if node.get("clock_offset_s") is not None:
-        yield f"clock {node['clock_offset_s']:+} s"
-
-
-def _resource(resource: Data) -> Iterator[Row]:
-    role, node = resource.get("role"), resource.get("node")
-    said = f"{role or 'not known'}{f' on {node}' if node else ''}"
-    started = None if role is None else node is not None
-    counts = ", ".join(f"{name} {count}" for name, count in (resource.get("failcounts") or {}).items() if count)
-    yield (
-        Content.styled(f"  {resource.get('id', '?'):<18}", "bold"),
-        Content.assemble(_known(started, said, said), (f"   failures: {counts or 'none'}", MUTED)),
+def node_rows(node: Node, report: Report) -> Iterator[Row]:
+    """All that is known of a node."""
+    aws, look, ports = report.source("aws"), report.source("node", node.name), report.source("ports", node.name)
+    view = report.source("node", report.seen_by) if report.seen_by else None
+    yield _row("pacemaker", _pacemaker(node), view)
+    yield _row("corosync", _corosync(node), view)
+    yield _row("instance", _instance(node), aws)
+    if addresses := place(node):
+        yield _row("addresses", [Content(", ".join(addresses))], aws)
+    yield _row("ssh", [known(node.answers, "answers", "does not answer"), Content.styled(node.os or "", MUTED)], None)
+    if inside := machine(node):
+        yield _row("machine", [Content(", ".join(inside))], look)
+    if not node.ports:
+        yield _row("ports", [known(None, "", "")], None)
+        return
+    answers = (
+        known(is_open, f"{port} answers", f"{port} closed", bad="warning") for port, is_open in node.ports.items()
     )
+    yield _row("ports", answers, ports)
+    for chain in node.chains:
+        yield _row(
+            "P-Rep", [state("done" if chain.state.startswith("started") else "failed", chain_words(chain))], ports
+        )
+    if node.chain_trouble:
+        yield _row("P-Rep", [state("unknown", node.chain_trouble)], ports)
+
+
+def _pacemaker(node: Node) -> Iterator[Content]:
+    yield known(node.online, "online", "offline")
+    if node.dc:
+        yield Content.styled("DC", "bold")
+    for word in ("standby", "maintenance", "pending", "unclean"):
+        if getattr(node, word):
+            yield state("warning", word)
+    if node.pacemaker_service not in (None, "active"):
+        yield state("failed", f"service {node.pacemaker_service}")
+    yield Content.styled(node.pacemaker or "", MUTED)
+
+
+def _corosync(node: Node) -> Iterator[Content]:
+    yield known(node.joined, "member", "no member")
+    for link in node.links:
+        if link.ok is not None:
+            yield known(link.ok, f"link {link.number} up", f"link {link.number} down")
+    if node.corosync_service not in (None, "active"):
+        yield state("failed", f"service {node.corosync_service}")
+    yield Content.styled(node.corosync or "", MUTED)
+
+
+def _instance(node: Node) -> Iterator[Content]:
+    if node.instance_id is None:
+        yield known(None, "", "")
+    else:
+        yield known(node.instance_state == "running", "running", node.instance_state or "in no known state")
+        yield Content.styled(f"{node.instance_id}  {node.zone or ''}".rstrip(), MUTED)
+
+
+def address_rows(report: Report) -> Iterator[Row]:
+    """The Elastic IP by both words, and the resource that carries it."""
+    aws = report.source("aws")
+    view = report.source("node", report.seen_by) if report.seen_by else None
+    yield _row(
+        "address", [Content(report.elastic_ip or "not known"), Content.styled(report.allocation_id or "", MUTED)], None
+    )
+    yield _row("EC2 says", [Content.styled(holder(report.holder_by_ec2), "bold")], aws)
+    yield _row("cluster says", [Content.styled(holder(report.holder_by_cluster), "bold")], view)
+    if report.agree is not None:
+        yield _row("", [known(report.agree, "they agree", "THEY DISAGREE")], None)
+    for resource in report.resources:
+        where = f"{resource.role or 'not known'}{f' on {resource.node}' if resource.node else ''}"
+        yield _row(
+            resource.id, [known(None if resource.role is None else resource.node is not None, where, where)], view
+        )
+        if resource.since:
+            yield _row(
+                "since", [Content(f"{clock(resource.since, report.at)} ({ago(report.at - resource.since)})")], None
+            )
+        counted = any(resource.failcounts.values())
+        yield _row("failures", [state("failed" if counted else "done", failures(resource))], None)
+        for number, each in enumerate(resource.operations[:4]):
+            when = clock(each.at, report.at) if each.at else "?"
+            said = Content.assemble((f"{when}  ", MUTED), f"{each.task} on {each.node}  ")
+            yield _row(
+                "" if number else "operations",
+                [said.append(known(each.ok or each.task == "probe", each.result, each.result))],
+                None,
+            )
+
+
+def cluster_rows(report: Report) -> Iterator[Row]:
+    """Quorum, and who says so."""
+    if report.seen_by is None:
+        yield "", state("unknown", "no node has told the state of the cluster")
+        return
+    view = report.source("node", report.seen_by)
+    votes = f"{report.votes} of {report.expected_votes} votes" if report.votes is not None else ""
+    yield _row("quorum", [known(report.quorate, "quorate", "no quorum"), Content.styled(votes, MUTED)], view)
+    if report.quorum_flags:
+        yield _row("flags", [Content(", ".join(report.quorum_flags))], None)
+    controller = next((node.name for node in report.nodes if node.dc), None)
+    yield _row("controller", [Content(controller or "none")], None)
+    yield _row("seen by", [Content(report.seen_by)], None)
+    for failure in report.failures:
+        yield _row("failed", [state("failed", failure)], None)
+
+
+def event_rows(report: Report) -> Iterator[Row]:
+    """What befell the cluster, newest first."""
+    for event in report.events:
+        yield _event(event, report.at)
+    if not report.events:
+        yield "", Content.styled("None is known: the nodes' journals have not been read, or tell of none.", MUTED)
+
+
+def _event(event: Event, now: float) -> Row:
+    look = mark(_LOOKS[event.kind])
+    return (
+        Content.styled(f"{clock(event.at, now):<8}  ", MUTED),
+        Content.assemble((f"{look.glyph} ", look.style), event.text),
+    )
+
+
+def ages(sources: Iterable[Source]) -> Content:
+    """How old parts are: the oldest that is seen now, or what is old."""
+    told = list(sources)
+    if all(source.age_s is None for source in told):
+        return Content.styled("not seen yet", MUTED)
+    if all(source.trouble for source in told):
+        return state("warning", f"{ago(min(source.age_s for source in told if source.age_s is not None))} old")
+    return Content.styled(f"seen {ago(max(source.age_s or 0 for source in told if not source.trouble))} ago", MUTED)
+
+
+def _row(word: str, said: Iterable[Content], source: Source | None) -> Row:
+    parts = [each for each in said if each]
+    if source is not None and source.trouble and source.age_s is not None:
+        parts.append(state("warning", f"{ago(source.age_s)} old"))
+    return Content.styled(f"{word:<13}", MUTED), Content("  ").join(parts)

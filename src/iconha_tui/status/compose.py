@@ -1,0 +1,220 @@
+"""Puts a report together from what the looks brought, pure: the parts and the time go in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from iconha_tui.cluster.crm_mon import ClusterStatus, ResourceStatus, milliseconds, seconds_since_1970
+from iconha_tui.cluster.log_events import ClusterEvent, operation_event, timeline
+from iconha_tui.spec import Spec
+from iconha_tui.status import said
+from iconha_tui.status.eyes import Answer
+from iconha_tui.status.report import NOBODY, SCHEMA, Chain, Event, Link, Node, Operation, Report, Resource, Source
+from iconha_tui.status.said import Said
+from iconha_tui.status.sentences import event_sentence
+from iconha_tui.status.verdict import judge
+
+AWSEIP = "ocf:heartbeat:awseip"
+EVENTS = 100
+"""Events of a report."""
+OPERATIONS = 8
+"""Operations of a resource."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is looked at. answer: the last that a look brought. trouble: why the newest brought none, or ""."""
+
+    part: str
+    node: str | None = None
+    seen_at: float | None = None
+    answer: Answer | None = None
+    trouble: str = "Nobody has looked yet."
+
+    @property
+    def fresh(self) -> bool:
+        return self.answer is not None and not self.trouble
+
+
+Parts = Mapping[tuple[str, str | None], Part]
+
+
+def compose(spec: Spec, parts: Parts, at: float) -> Report:
+    """The report of a moment."""
+    aws = parts["aws", None]
+    facts = aws.answer or {}
+    looks = {name: parts["node", name] for name in spec.names}
+    told = {name: said.read(look.answer) for name, look in looks.items() if look.answer is not None}
+    nodes = [_node(name, facts, looks[name], parts["ports", name], told.get(name)) for name in spec.names]
+    teller = _best_view(looks, told)
+    report = Report(
+        schema=SCHEMA,
+        cluster=spec.name,
+        at=round(at, 1),
+        verdict="unknown",
+        agree=None,
+        problems=[],
+        warnings=[],
+        missing=[],
+        sources=[_source(part, at) for part in parts.values()],
+        nodes=nodes,
+        seen_by=teller,
+        seen_at=looks[teller].seen_at if teller else None,
+        quorate=None,
+        quorum_flags=[],
+        votes=None,
+        expected_votes=None,
+        resources=[],
+        failures=[],
+        elastic_ip=facts.get("elastic_ip"),
+        allocation_id=facts.get("allocation_id"),
+        holder_by_ec2=_holder(facts, nodes) if aws.answer is not None else None,
+        holder_by_cluster=None,
+        events=[],
+    )
+    if teller:
+        _take_cluster(report, told[teller])
+    report.events = _events(report, told)
+    judge(report, told)
+    return report
+
+
+def _source(part: Part, at: float) -> Source:
+    age = None if part.seen_at is None else round(max(at - part.seen_at, 0), 1)
+    return Source(part.part, part.node, part.seen_at, age, part.trouble)  # type: ignore[arg-type]
+
+
+def _node(name: str, facts: Answer, look: Part, ports: Part, told: Said | None) -> Node:
+    found = Node(
+        name,
+        instance_id=facts.get(f"{name}.instance_id"),
+        instance_state=facts.get(f"{name}.state"),
+        zone=facts.get(f"{name}.zone"),
+        private_ip=facts.get(f"{name}.private_ip"),
+        public_ip=facts.get(f"{name}.public_ip"),
+        answers=look.fresh if look.answer is not None or look.trouble != Part.trouble else None,
+    )
+    if ports.answer is not None:
+        found.ports = {port: bool(is_open) for port, is_open in ports.answer.items() if port.isdigit()}
+        found.chains = [Chain(**each) for each in ports.answer.get("chains") or ()]
+        found.chain_trouble = ports.answer.get("chain_trouble") or ""
+    if told is None:
+        return found
+    found.corosync_service, found.pacemaker_service = told.services
+    found.links = [
+        Link(link.number, link.address, None if link.faulty is None else not link.faulty) for link in told.links
+    ]
+    found.uptime_s, found.load, found.os = told.uptime_s, told.load, told.os
+    found.clock_offset_s, found.clock_uncertainty_s = told.offset, told.uncertainty
+    found.corosync, found.pacemaker = told.corosync, told.pacemaker
+    joined = {address for member in told.members if member.joined for address in member.addresses.values()}
+    if look.fresh:
+        found.joined = found.private_ip in joined if found.private_ip and joined else bool(joined)
+    return found
+
+
+def _holder(facts: Answer, nodes: list[Node]) -> str:
+    holder = facts.get("holder")
+    ours = {node.instance_id: node.name for node in nodes if node.instance_id}
+    return str(ours.get(holder, holder)) if holder else NOBODY
+
+
+def _best_view(looks: Mapping[str, Part], told: Mapping[str, Said]) -> str | None:
+    """Whose view to take: a fresh one, with quorum and a DC. A node that is cut off may still believe in an older world."""
+
+    def rank(name: str) -> tuple[bool, bool, bool, bool, float]:
+        view, look = told[name].view, looks[name]
+        assert view is not None  # noqa: S101  only those that have one are ranked
+        age = 0 if look.fresh else look.seen_at or 0
+        return look.fresh, bool(view.with_quorum), view.dc is not None, view.dc == name, age
+
+    return max((name for name in told if told[name].view is not None), key=rank, default=None)
+
+
+def _take_cluster(report: Report, told: Said) -> None:
+    view = told.view
+    assert view is not None  # noqa: S101  the teller has one
+    # Pacemaker's `with_quorum` is of the DC; where it has none, Corosync's own word.
+    report.quorate = told.quorum.quorate if view.with_quorum is None else view.with_quorum
+    report.quorum_flags = sorted(told.quorum.flags)
+    report.votes, report.expected_votes = told.quorum.total_votes, told.quorum.expected_votes
+    for node in report.nodes:
+        seen = view.node(node.name)
+        if seen is not None:
+            node.online, node.standby, node.maintenance = seen.online, seen.standby, seen.maintenance
+            node.pending, node.unclean = seen.pending, seen.unclean
+            node.dc = view.dc == node.name
+        if node.joined is None and node.private_ip:
+            members = {ip: member.joined for member in told.members for ip in member.addresses.values()}
+            node.joined = members.get(node.private_ip, False if members else None)
+    report.resources = [_resource(each, view, report.nodes) for each in view.resources]
+    report.holder_by_cluster = next((each.node or NOBODY for each in report.resources if each.agent == AWSEIP), None)
+    report.failures = [
+        f"{each.operation or 'an operation'} on {each.node or '?'}: {each.reason or each.status or 'failed'}"
+        for each in view.failures
+    ]
+
+
+def _resource(resource: ResourceStatus, view: ClusterStatus, nodes: list[Node]) -> Resource:
+    histories = [each for each in view.history if each.resource == resource.id]
+    operations = [
+        Operation(
+            at=seconds_since_1970(each.when),
+            node=history.node,
+            task=each.task or "?",
+            ok=each.code == 0,
+            result=each.reason or each.code_text or "?",
+            seconds=milliseconds(each.exec_time) / 1000,
+        )
+        for history in histories
+        for each in dict.fromkeys(history.operations)
+    ]
+    operations.sort(key=lambda each: each.at or 0, reverse=True)
+    starts = [each for each in operations if each.task in ("start", "probe") and each.ok]
+    node = resource.started_on
+    return Resource(
+        id=resource.id,
+        agent=resource.agent,
+        role=resource.role,
+        node=node,
+        since=next((each.at for each in starts if each.node == node), None) if node else None,
+        managed=resource.managed,
+        failed=resource.failed,
+        failcounts={each.name: view.fail_count(resource.id, each.name) for each in nodes},
+        migration_threshold=next((each.migration_threshold for each in histories), None),
+        operations=operations[:OPERATIONS],
+    )
+
+
+def _events(report: Report, told: Mapping[str, Said]) -> list[Event]:
+    found = [event for name, each in told.items() for event in _by_our_clock(name, each)]
+    teller = told.get(report.seen_by or "")
+    found += _operations(report, -_offset(teller) if teller else 0)
+    return [
+        Event(round(event.at, 3), event.kind, event.node, event.resource, event_sentence(event))
+        for event in timeline(found, EVENTS)
+    ]
+
+
+def _by_our_clock(name: str, told: Said) -> Iterator[ClusterEvent]:
+    for event in told.events(name):
+        yield replace(event, at=event.at - _offset(told))
+
+
+def _offset(told: Said) -> float:
+    """What the node's clock is ahead for certain."""
+    if told.offset is None or told.uncertainty is None or abs(told.offset) <= told.uncertainty:
+        return 0
+    return told.offset
+
+
+def _operations(report: Report, by: float) -> Iterator[ClusterEvent]:
+    """The history tells of the past too, where a journal does not reach: it is kept in the CIB, on both nodes."""
+    for resource in report.resources:
+        for each in resource.operations:
+            if each.at is not None:
+                ended = each.at + by + (each.seconds if each.task in ("start", "stop") else 0)
+                event = operation_event(ended, each.task, resource.id, each.node, each.ok, each.result, "history")
+                if event:
+                    yield event

@@ -1,0 +1,162 @@
+"""Looks at a cluster again and again, each part in a thread of its own: a slow one holds up no other.
+
+What a look brought stays until a newer one brings something: a part that does not answer is told with its age.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from iconha_tui.errors import Trouble
+from iconha_tui.spec import Spec
+from iconha_tui.status import memory, said
+from iconha_tui.status.compose import Part, Parts, compose
+from iconha_tui.status.eyes import Answer, Eyes
+from iconha_tui.status.report import Report
+
+EVERY = 5.0
+"""Seconds from the end of a look to the next."""
+
+log = logging.getLogger(__name__)
+
+Key = tuple[str, str | None]
+
+
+class Watcher:
+    """One cluster. kept: a file that remembers the last answers, for the next start; None: nothing is remembered.
+
+    every: seconds from the end of a look to the next; it may be changed.
+    """
+
+    def __init__(self, spec: Spec, eyes: Eyes, *, kept: Path | None = None, every: float = EVERY) -> None:
+        self.spec = spec
+        self._eyes = eyes
+        self._kept = kept
+        self.every = every
+        self._lock = Lock()
+        self._closed = Event()
+        self._aws_tried = Event()
+        self._wake: dict[Key, Event] = {}
+        keys: list[Key] = [
+            ("aws", None),
+            *(("node", each) for each in spec.names),
+            *(("ports", each) for each in spec.names),
+        ]
+        self._parts: dict[Key, Part] = {key: Part(*key) for key in keys}
+        self.turns = 0
+        """Looks that have ended: a screen that has drawn as many has nothing to do."""
+        self._recall()
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def _recall(self) -> None:
+        """Takes up what was remembered: to be told with its age, and to find the nodes by where AWS does not answer."""
+        for key, part in memory.load(self._kept).items():
+            if key in self._parts:
+                self._parts[key] = part
+        if (known := self._parts["aws", None].answer) is not None:
+            self._eyes.remember(known)
+
+    def report(self) -> Report:
+        """How the cluster is by all that is known now."""
+        return compose(self.spec, self._snapshot(), time.time())
+
+    def look_once(self) -> Report:
+        """Looks at everything once, all parts at the same time but for what the nodes' addresses need."""
+        self._look(("aws", None))
+        self._aws_tried.set()
+        threads = [Thread(target=self._look, args=(key,), daemon=True) for key in self._parts if key[0] != "aws"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self._keep()
+        return self.report()
+
+    def start(self) -> None:
+        """Begins to look, until `close`."""
+        for key in self._parts:
+            self._wake[key] = Event()
+            Thread(target=self._go_on, args=(key,), name=f"status-{'-'.join(filter(None, key))}", daemon=True).start()
+
+    def look_now(self) -> None:
+        """Looks at once at what is not being looked at."""
+        for wake in self._wake.values():
+            wake.set()
+
+    def close(self) -> None:
+        """Ends. A look that is under way ends by itself; nothing waits for it."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self.look_now()
+            Thread(target=self._end, name="status-end", daemon=True).start()
+
+    def _end(self) -> None:
+        self._keep()
+        self._eyes.close()
+
+    def _go_on(self, key: Key) -> None:
+        wake = self._wake[key]
+        if key[0] != "aws":
+            self._aws_tried.wait()
+        while not self._closed.is_set():
+            wake.clear()
+            self._look(key)
+            if key[0] == "aws":
+                self._aws_tried.set()
+            wake.wait(self.every)
+
+    def _look(self, key: Key) -> None:
+        """One look at one part."""
+        try:
+            answer = self._looks(key)()
+            if key[0] == "node":
+                said.read(answer)  # it is kept as read: a screen has no time for it
+        except Trouble as trouble:
+            self._settle(key, None, str(trouble))
+        except Exception as error:
+            log.exception("The status of %s could not be read", key)
+            self._settle(key, None, f"An error that this program did not foresee: {type(error).__name__}: {error}.")
+        else:
+            self._settle(key, answer, "")
+
+    def _looks(self, key: Key) -> Callable[[], Answer]:
+        part, name = key
+        if part == "aws" or name is None:
+            return self._eyes.aws
+        known = self._parts["aws", None]
+        facts = known.answer or {}
+        state = facts.get(f"{name}.state")
+        if known.fresh and state != "running":
+            raise Trouble(f"The instance is {state}." if state else "EC2 knows no such machine.", where=name)
+        if part == "node":
+            return partial(self._eyes.node, name)
+        address = facts.get(f"{name}.{self.spec.ssh.address}_ip")
+        if not address:
+            raise Trouble(f"Its {self.spec.ssh.address} address is not known.", where=name)
+        return partial(self._eyes.ports, str(address))
+
+    def _settle(self, key: Key, answer: Answer | None, trouble: str) -> None:
+        with self._lock:
+            before = self._parts[key]
+            if answer is None:
+                self._parts[key] = replace(before, trouble=trouble)
+            else:
+                self._parts[key] = Part(*key, seen_at=round(time.time(), 1), answer=answer, trouble="")
+            self.turns += 1
+
+    def _snapshot(self) -> Parts:
+        with self._lock:
+            return dict(self._parts)
+
+    def _keep(self) -> None:
+        if self._kept is not None:
+            memory.save(self._kept, self._snapshot())
