@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -318,8 +319,47 @@ def test_what_aws_does_not_tell_ends_the_script_by_its_name(outside: Outside) ->
     Path(outside.env["EC2"]).write_text(json.dumps(ec2))
     done = outside.run(script_of(STAGES, View(spec_of("crm", "udpu", "launch", "role"))))
     assert done.returncode != 0
-    assert "AWS does not tell IMAGE_ID" in done.stderr
+    assert "nobody tells IMAGE_ID" in done.stderr
     assert not [each for each in outside.seen() if each.argv[1] == "run-instances"]
+
+
+@pytest.mark.parametrize(
+    "hostile", ["x; reboot", "$(reboot)", "`reboot`", "a'b", "-rf", "\x1b]52;c;x\x07", "|reboot", "&&reboot"]
+)
+@pytest.mark.parametrize("teller", ["AWS", "a node"])
+def test_a_fact_that_is_more_than_a_word_ends_the_script(outside: Outside, teller: str, hostile: str) -> None:
+    if teller == "AWS":
+        changed = json.loads(json.dumps(EC2).replace("eipalloc-1", json.dumps(hostile)[1:-1]))
+        Path(outside.env["EC2"]).write_text(json.dumps(changed))
+        name = "ALLOCATION_ID"
+    else:
+        path = outside.remote / "sudo"
+        path.write_text(path.read_text().replace("echo /usr/bin/aws", f"printf %s {shlex.quote(hostile)}"))
+        name = "PREP_01_AWS"
+    done = outside.run(script_of(STAGES, View(spec_of("crm", "udpu", "launch", "role"))))
+    assert done.returncode != 0
+    assert f"{name} is not what such a value looks like" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert not [each for each in outside.seen() if hostile in each.command]
+
+
+def test_a_file_that_the_script_replaces_is_kept_as_a_run_keeps_it(outside: Outside, tmp_path: Path) -> None:
+    (outside.remote / "sudo").write_text('#!/bin/bash\nPATH=/usr/bin:/bin; shift; exec "$@"\n')
+    place = tmp_path / "it's a folder" / "file"
+    place.parent.mkdir()
+    me = f"{os.getuid()}:{os.getgid()}"
+    instances = next(each for each in STAGES if each.name == "instances")
+    spec = spec_of("crm", "udpu", "existing", "keys")
+    for content in ("old", "old", "new"):
+        upload = Upload(ONE, str(place), (content, "\n"), owner=me, backup=True)
+        script = script_of(
+            [instances, stage(Wants(targets=[ONE], plan=lambda view, target, it=upload: [it]))], View(spec)
+        )
+        done = outside.run(script)
+        assert done.returncode == 0, done.stderr
+    kept = [path for path in place.parent.iterdir() if path != place]
+    assert [re.sub(r"\d{8}T\d{6}Z$", "<time>", path.name) for path in kept] == ["file.iconha-<time>"]
+    assert (kept[0].read_text(), place.read_text()) == ("old\n", "new\n")
 
 
 @pytest.mark.parametrize("accepts", [True, False])

@@ -49,10 +49,13 @@ on() {{
   "${{SSH[@]}}" -o HostKeyAlias="${{ALIAS[$1]}}" "${{HOST[$1]}}" "sudo -n sh -c '${{2//\'/$quote}}'"
 }}
 
-# put NODE PATH MODE OWNER [CHECK]: standard input becomes a file there, once CHECK has passed it
+# put NODE PATH MODE OWNER KEEP [CHECK]: standard input becomes a file there, once CHECK has passed it.
+# Where KEEP is keep, another file that it replaces stays as PATH.iconha-<time>.
 put() {{
   on "$1" "mkdir -p \"\$(dirname $2)\" && t=\$(umask 077; mktemp $2.XXXXXX) || exit
-    {{ cat >\"\$t\" && ${{5:-true}} && chown $4 \"\$t\" && chmod $3 \"\$t\" && mv \"\$t\" $2; }} || {{ rm -f \"\$t\"; exit 1; }}"
+    {{ cat >\"\$t\" && ${{6:-true}} && chown $4 \"\$t\" && chmod $3 \"\$t\" &&
+      {{ [ $5 != keep ] || [ ! -e $2 ] || cmp -s $2 \"\$t\" || cp -p $2 $2.iconha-\$(date -u +%Y%m%dT%H%M%SZ); }} &&
+      mv \"\$t\" $2; }} || {{ rm -f \"\$t\"; exit 1; }}"
 }}
 
 # until_true NODE COMMAND: wait for it, three minutes at most
@@ -73,11 +76,13 @@ until_told() {{
   done
 }}
 
-# facts NAME...: one line of values into variables; a value that AWS does not have is an error
+# facts NAME...: one line of values into variables; a value that there is not, or that is more than a word, is an error
 facts() {{
-  local name value; IFS=$'\t' read -ra value
+  local name value word='^[A-Za-z0-9_./:][A-Za-z0-9_.:/@+=",-]*$'; IFS=$'\t' read -ra value
   for name in "$@"; do
-    [[ ${{value[0]:-None}} != None ]] || {{ echo "AWS does not tell $name" >&2; exit 1; }}
+    [[ ${{value[0]:-None}} != None ]] || {{ echo "nobody tells $name" >&2; exit 1; }}
+    [[ ${{value[0]}} =~ $word ]] ||
+      {{ printf '%s is not what such a value looks like: %q\n' "$name" "${{value[0]}}" >&2; exit 1; }}
     printf -v "$name" %s "${{value[0]}}"; value=("${{value[@]:1}}")
   done
 }}
@@ -119,7 +124,7 @@ def script_of(stages: Sequence[Stage], view: View) -> str:
             wanted = [lookup for lookup in lookups[step.id] if lookup.fact in needed]
             lines += _read(wanted)
             lines += [
-                f"{_variable(each.fact)}=$(on {shlex.quote(each.node)} {shlex.quote(each.command)} </dev/null)"
+                f'facts {_variable(each.fact)} <<<"$(on {shlex.quote(each.node)} {shlex.quote(each.command)} </dev/null)"'
                 for each in step.node_lookups(view)
                 if each.fact in needed
             ]
@@ -188,10 +193,11 @@ def _action(action: Action) -> list[str]:
             return [f"on {shlex.quote(action.target)} {_quoted(_command(action))} </dev/null"]
         case Upload():
             check = f" {_quoted(shlex.join(action.check).replace('{}', _TEMPORARY))}" if action.check else ""
-            return [_put(action.target, action.path, action.mode, action.owner) + f"{check} <<{_here(action.content)}"]
+            put = _put(action.target, action.path, action.mode, action.owner, keep=action.backup)
+            return [f"{put}{check} <<{_here(action.content)}"]
         case Copy():
             read = f"on {shlex.quote(action.source)} {shlex.quote(f'cat {shlex.quote(action.path)}')} </dev/null"
-            return [f"{read} | {_put(action.target, action.path, action.mode, action.owner)}"]
+            return [f"{read} | {_put(action.target, action.path, action.mode, action.owner, keep=True)}"]
         case Call():
             return [
                 f"aws {action.service} {_kebab(action.operation)} --cli-input-json {_json(action.params)} >/dev/null"
@@ -202,8 +208,9 @@ _TEMPORARY = "'\"$t\"'"
 """The shell variable of put's temporary file, within single quotes."""
 
 
-def _put(target: str, path: str, mode: int, owner: str) -> str:
-    return f"put {shlex.quote(target)} {_quoted(shlex.quote(path))} {mode:04o} {owner}"
+def _put(target: str, path: str, mode: int, owner: str, *, keep: bool) -> str:
+    kept = "keep" if keep else "replace"
+    return f"put {shlex.quote(target)} {_quoted(shlex.quote(path))} {mode:04o} {owner} {kept}"
 
 
 def _command(run: Run) -> str:
