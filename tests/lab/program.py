@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from iconha_tui.causes import cause_of
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec, dumps
 
@@ -53,10 +54,15 @@ class Going:
 
     @property
     def failure(self) -> Event:
-        """The step that did not go well."""
+        """The step that did not go well; its remedy is the one that the operator reads."""
         failed = [each for each in self.events if each["event"] == "StepFinished" and each["outcome"] != "done"]
         assert len(failed) == 1, f"{self.events[-3:]}\n{self.said}"
-        return failed[0]
+        cause = cause_of(failed[0]["text"], failed[0]["tail"])
+        return {
+            **failed[0],
+            **({"remedy": cause.remedy} if cause and cause.remedy else {}),
+            "why": cause.why if cause else "",
+        }
 
 
 class Program:
