@@ -105,12 +105,12 @@ def _step(
     try:
         verdicts = _on_all(pool, step.targets(ctx.view), lambda target: _judge(stage, step, ctx, emit, target))
         if pass_over and not all(isinstance(verdict, Done) for verdict in verdicts.values()):
-            return finish("skipped", f"{_evidence(verdicts)} {step.skip}")
+            return finish("skipped", _left_open(_evidence(verdicts), step))
         if block := _blocked(verdicts):
             return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
         needed = [target for target, verdict in verdicts.items() if isinstance(verdict, Needed)]
         if needed and not act:
-            return finish("todo", _evidence({target: verdicts[target] for target in needed}))
+            return finish("todo", _evidence({target: verdicts[target] for target in needed}, of=len(verdicts)))
         if needed:
             view = ctx.view
             plans = {target: step.plan(view, target) for target in needed}
@@ -131,14 +131,14 @@ def _step(
         return finish("cancelled", cancelled.what, where=cancelled.where, remedy=cancelled.remedy)
     except Trouble as trouble:
         if pass_over:
-            return finish("skipped", f"{trouble.what} {step.skip}")
+            return finish("skipped", _left_open(trouble.what, step))
         return finish(
             "failed",
             trouble.what,
             where=trouble.where,
             command=trouble.command if isinstance(trouble, ActionFailed) else "",
             tail=trouble.detail,
-            remedy=trouble.remedy or step.mend(ctx.view, trouble.detail),
+            remedy=trouble.remedy or step.remedy(ctx.view),
         )
     except Exception as error:  # a plan that cannot be made, for one; what a lane did not foresee is a Trouble already
         unforeseen = _unforeseen(error, "")
@@ -222,9 +222,14 @@ def _blocked(verdicts: dict[str, Verdict]) -> tuple[str, Blocked] | None:
     return next(((target, verdict) for target, verdict in verdicts.items() if isinstance(verdict, Blocked)), None)
 
 
-def _evidence(verdicts: dict[str, Verdict]) -> str:
-    """What was seen, once where all targets say the same."""
+def _left_open(found: str, step: Step) -> str:
+    """What a skipped step found, and what its skip leaves open."""
+    return f"{found.rstrip('.')}. {step.skip}"
+
+
+def _evidence(verdicts: dict[str, Verdict], of: int = 0) -> str:
+    """What was seen, once where all targets say the same; `of` targets, where some are left out."""
     said = {target: v.evidence if isinstance(v, Done) else v.why for target, v in verdicts.items()}
-    if len(set(said.values())) == 1:
+    if len(set(said.values())) == 1 and len(said) >= of:
         return next(iter(said.values()))
     return "; ".join(f"{target}: {text}" for target, text in said.items())

@@ -216,10 +216,6 @@ class Step(ABC):
         """What to do when this step fails and the failure itself does not say."""
         return "Read the last lines above, mend the cause, then retry this stage."
 
-    def mend(self, view: View, said: str) -> str:
-        """What to do when a command of this step fails with these last words."""
-        return self.remedy(view)
-
 
 @dataclass(frozen=True)
 class Stage:

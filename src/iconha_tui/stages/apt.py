@@ -1,8 +1,7 @@
-"""apt on a node: as it is called, so that it waits for others and never asks; and what to do where it fails."""
+"""apt on a node: as it is called, so that it waits for others and never asks. What its failures mean is in `causes`."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Sequence
 
@@ -41,9 +40,23 @@ def _wait(patience: int) -> str:
     return _WAIT.replace("PATIENCE", str(patience))
 
 
-def update(patience: int = PATIENCE) -> str:
-    """A shell script that fetches the package lists, once nobody else is at it."""
-    return f"{_wait(patience)}{shlex.join((*_APT, 'update'))}"
+def update(names: Sequence[str], patience: int = PATIENCE) -> str:
+    """A shell script that fetches the package lists, once nobody else is at it, and fails where they lack one of `names`.
+
+    apt itself calls it a success when no archive could be reached, and the next command would then blame the packages.
+    """
+    return (
+        f"{_wait(patience)}"
+        "said=$(mktemp); trap 'rm -f \"$said\"' EXIT\n"
+        f'{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"\n'
+        "missing=\n"
+        f"for name in {shlex.join(names)}; do\n"
+        '  apt-cache show "$name" >/dev/null 2>&1 || missing="$missing $name"\n'
+        "done\n"
+        '[ -n "$missing" ] || exit 0\n'
+        'grep -q "Failed to fetch" "$said" || echo "E: Unable to locate package$missing"\n'
+        "exit 100"
+    )
 
 
 def install(names: Sequence[str], services: Sequence[str]) -> str:
@@ -63,48 +76,3 @@ def install(names: Sequence[str], services: Sequence[str]) -> str:
         "fi\n"
         f"{shlex.join(get)}"
     )
-
-
-_ARCHIVE = (
-    "The node does not reach its package archive: check its way out (gateway, NAT, proxy) and its DNS, then retry."
-)
-
-REMEDIES: tuple[tuple[str, str], ...] = (
-    (
-        r"apt is in use still|Could not get lock|Unable to (acquire|lock)",
-        "Another program is installing on the node; it is named above. Wait until it has ended, then retry.",
-    ),
-    (
-        r"No space left on device|don't have enough free space",
-        "The node's disk is full: free some space (`df -h`, `sudo apt-get clean`), then retry.",
-    ),
-    (
-        r"is not valid yet|Release file .* (is )?expired|certificate is not yet valid",
-        "The node's clock is wrong: set it right (`timedatectl`), then retry.",
-    ),
-    (
-        r"Temporary failure resolving|Could not resolve|Could not connect|Unable to connect|Connection (timed out|failed|refused)"
-        r"|Network is unreachable|Failed to fetch|timed out",
-        _ARCHIVE,
-    ),
-    (
-        r"Unable to locate package|no installation candidate",
-        "The node's package lists lack it. Where `apt-get update` above could not fetch them, "
-        f"{_ARCHIVE[0].lower()}{_ARCHIVE[1:]} Else enable the archive's main and universe components.",
-    ),
-    (
-        r"unmet dependencies|held broken packages|pkgProblemResolver",
-        "Other packages on the node stand in the way: `sudo apt-get install -f` on it says which. Mend that, then retry.",
-    ),
-    (
-        r"dpkg was interrupted|Errors were encountered while processing|returned an error code|post-installation script",
-        "A package could not be configured: see what it says, mend it on the node (`sudo dpkg --configure -a`), then retry.",
-    ),
-    (r"Read-only file system", "The node's file system is mounted read-only: look at its disk, then retry."),
-)
-"""What apt or dpkg says (regular expression) -> what to do. The first that is found counts."""
-
-
-def remedy(said: str) -> str | None:
-    """What to do where apt's last words were these; None where they tell nothing."""
-    return next((todo for pattern, todo in REMEDIES if re.search(pattern, said)), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 
 from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
@@ -181,40 +180,6 @@ class Proven(Step):
             "the node to the EC2 API, and valid credentials. Mend what is named, then retry."
         )
 
-    def mend(self, view: View, said: str) -> str:
-        denied = re.findall(r"^(\w+): refused:[^:]*(?:UnauthorizedOperation|AccessDenied)", said, re.M)
-        if denied:
-            whose = (
-                "the role of the instances" if view.spec.awscli.credentials == "role" else "the user of the nodes' keys"
-            )
-            return f"Allow {', '.join(f'ec2:{name}' for name in denied)} in the IAM policy of {whose}, then retry."
-        return next((todo for pattern, todo in _REMEDIES if re.search(pattern, said)), self.remedy(view))
-
-
-_REMEDIES = (
-    (
-        r"RequestExpired|Signature expired|not yet (current|valid)|InvalidSignatureException",
-        "The node's clock is wrong: set it right (`timedatectl`), then retry.",
-    ),
-    (
-        r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|UnrecognizedClient|ExpiredToken",
-        "AWS does not accept the node's credentials: enter valid keys in the AWS CLI stage, or choose the role; then retry.",
-    ),
-    (
-        r"Unable to locate credentials|NoCredentials",
-        "The node has no credentials: attach an instance profile to it, or choose keys in the AWS CLI stage; then retry.",
-    ),
-    (
-        r"SSL|certificate",
-        "The node does not trust the EC2 API's certificate: check its clock, its CA certificates and any proxy, then retry.",
-    ),
-    (
-        r"Could not connect|[Cc]onnect timeout|[Rr]ead timeout|Connection was closed|Name or service not known|Temporary failure",
-        "The node does not reach the EC2 API: give it a public address of its own, a NAT gateway or a VPC endpoint for EC2. The "
-        "Elastic IP alone will not do: the standby is without it when it needs it. Then retry.",
-    ),
-)
-"""What the AWS CLI says (regular expression) -> what to do. The first that is found counts."""
 
 PROOF = "/var/lib/iconha-tui/awscli.proof"
 
@@ -255,8 +220,8 @@ def _proof(view: View, node: str) -> str:
         "}",
         "failed=",
         *(f"try {name} {call} & p{number}=$!" for number, (name, call) in enumerate(calls.items())),
-        *(f"wait $p{number} || failed=1" for number in range(len(calls))),
-        '[ -z "$failed" ] || exit 1',
+        *(f'wait $p{number} || failed="$failed ec2:{name}"' for number, name in enumerate(calls)),
+        '[ -z "$failed" ] || { echo "Refused:$failed"; exit 1; }',
         f"install -d -m 0700 {PROOF.rpartition('/')[0]} && {_digest(view, node)} > {PROOF}",
     ]
     return "\n".join(lines)

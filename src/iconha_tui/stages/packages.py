@@ -81,7 +81,7 @@ class Installed(Step):
         actions: list[Action] = [
             Run(
                 target,
-                ("sh", "-c", apt.update()),
+                ("sh", "-c", apt.update(names)),
                 "fresh package lists, once nobody else is at it",
                 long=True,
                 timeout=1200,
@@ -120,9 +120,6 @@ class Installed(Step):
 
     def remedy(self, view: View) -> str:
         return "Read the last lines above; check that the node reaches its package archive; then retry this stage."
-
-    def mend(self, view: View, said: str) -> str:
-        return apt.remedy(said) or self.remedy(view)
 
 
 class CleanStart(Step):
