@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import on
+from textual.binding import Binding, BindingType
+
+from iconha_tui.cluster.corosync_conf import departures
 from iconha_tui.cluster.findings import Finding
 from iconha_tui.engine.step import View
-from iconha_tui.stages.corosync import findings, rendered_conf
+from iconha_tui.screens.conf_diff import Differences, Texts
+from iconha_tui.stages.corosync import PATH, findings, rendered_conf, settings
 from iconha_tui.widgets.conf_editor import ConfEditor
 from iconha_tui.widgets.fields import ChoiceField, Option, TextField
 from iconha_tui.widgets.form import Form
+from iconha_tui.widgets.hanging import Row
+from iconha_tui.widgets.note import GuideNote
 from iconha_tui.widgets.outlook import Outlook
+
+if TYPE_CHECKING:
+    from iconha_tui.app import IconhaApp
 
 
 def _render(outlook: Outlook, node: str) -> str:
@@ -24,30 +37,85 @@ def _judge(outlook: Outlook, node: str, text: str) -> Sequence[Finding]:
         return [Finding(1, 1, "error", str(error))]
 
 
+UDPU = Option(
+    "udpu", "udpu", "As in the guide. On Corosync 3 it is clear text and reads no key; on 2.4 it is encrypted."
+)
+KNET = Option("knet", "knet", "Encrypted with the key of the stage before. Needs Corosync 3 (Ubuntu 20.04 on).")
+
+
+def _transports(outlook: Outlook) -> list[Option]:
+    """Both transports; knet is refused where a node is known to have Corosync 2."""
+    old = [name for name in outlook.spec.names if str(outlook.facts.get(f"{name}.corosync") or "").startswith("2.")]
+    if not old:
+        return [UDPU, KNET]
+    has = f"{' and '.join(old)} {'have' if len(old) > 1 else 'has'} Corosync {outlook.facts[f'{old[0]}.corosync']}"
+    return [UDPU, replace(KNET, refused=f"{has}, which has no knet: choose udpu.")]
+
+
+def _departures(outlook: Outlook) -> list[Row]:
+    """The guide's lines beside ours, where the file is not the guide's."""
+    try:
+        found = departures(settings(View(outlook.spec, outlook.facts)))
+    except ValueError:
+        return []
+    rows: list[Row] = []
+    for each in found:
+        rows += [("guide  ", each.guide), ("here   ", each.ours or "left out"), ("why    ", each.reason), ("", "")]
+    return rows[:-1]
+
+
+class CorosyncForm(Form):
+    """The form with the editor of both files."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "editor", "Editor", key_display="F6", priority=True)]
+
+    @property
+    def editor(self) -> ConfEditor:
+        return self.query_one(ConfEditor)
+
+    def action_editor(self) -> None:
+        """Gives the editor the whole screen, or takes it back."""
+        if self.screen.maximized is None:
+            self.editor.open()
+        else:
+            self.screen.minimize()
+
+    @on(ConfEditor.Compare)
+    def _compare(self, event: ConfEditor.Compare) -> None:
+        event.stop()
+        session = cast("IconhaApp", self.app).session
+        if session is not None:
+            pane, other = event.pane, event.other
+            texts = Texts(pane.node, pane.area.text, pane.guide, other.node, other.area.text, PATH)
+            self.app.push_screen(Differences(texts, partial(session.read, pane.node, PATH)))
+
+
 def form() -> Form:
-    return Form(
+    return CorosyncForm(
         TextField("corosync.cluster_name", "Cluster name", example="nodecluster"),
-        ChoiceField(
-            "corosync.transport",
-            "Transport",
-            [
-                Option(
-                    "udpu",
-                    "udpu",
-                    "As in the guide. On Corosync 3 it is clear text and reads no key; on 2.4 it is encrypted.",
-                ),
-                Option(
-                    "knet", "knet", "Encrypted with the key of the stage before. Needs Corosync 3 (Ubuntu 20.04 on)."
-                ),
-            ],
+        ChoiceField("corosync.transport", "Transport", [UDPU, KNET], offer=_transports),
+        TextField(
+            "corosync.port",
+            "UDP port",
+            example="5405",
+            hint="The security group opens it and its neighbours.",
+            short=True,
         ),
-        TextField("corosync.port", "UDP port", example="5405", hint="The security group opens 5404 to 5406."),
         TextField(
             "corosync.token_ms",
             "Token (ms)",
             example="0",
-            hint="Milliseconds until a silent node counts as lost; 0: Corosync's default (1000, from 3.0.4 on 3000).",
+            hint="Silence after which a node is lost; 0: Corosync's own.",
+            short=True,
         ),
-        TextField("corosync.settle", "Join within (s)", example="60"),
-        ConfEditor("corosync.conf", ("PRep-01", "PRep-02"), _render, _judge),
+        TextField(
+            "corosync.settle",
+            "Join within (s)",
+            example="60",
+            hint="Both must see each other by then.",
+            short=True,
+        ),
+        GuideNote("Where the file is not the guide's", _departures),
+        beside=ConfEditor("corosync.conf", ("PRep-01", "PRep-02"), _render, _judge),
+        classes="-rows",
     )

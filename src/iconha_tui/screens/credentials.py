@@ -20,11 +20,18 @@ def form() -> Form:
     node_key_id, node_secret_key = NODE_KEYS
     return Form(
         Heading("How this program signs in to AWS"),
-        TextField("aws.region", "Region", example="ap-northeast-2"),
+        TextField(
+            "aws.region",
+            "Region",
+            example="ap-northeast-2",
+            source="regions",
+            hint="Where the machines are; the nearest to your peers. F6 asks AWS, with the profile below.",
+        ),
         TextField(
             "aws.profile",
             "Profile",
             example="default chain",
+            source="profiles",
             hint="Empty: environment, the default profile, SSO or a role, in the order of the AWS tools.",
         ),
         TextField("aws.config_file", "Config file", example="~/.aws/config"),
@@ -36,10 +43,14 @@ def form() -> Form:
         Heading("How it reaches the machines"),
         TextField("ssh.user", "SSH user", example="ubuntu"),
         TextField(
-            "ssh.key_file", "Private key file", example="agent and default keys", hint="Empty: the agent, then ~/.ssh."
+            "ssh.key_file",
+            "Private key file",
+            example="agent and default keys",
+            source="private_keys",
+            hint="Empty: the agent, then ~/.ssh.",
         ),
         SecretField(KEY_PASSPHRASE, "Key's passphrase", hint="Only where the key file has one."),
-        TextField("ssh.port", "SSH port", example="22"),
+        TextField("ssh.port", "SSH port", example="22", short=True),
         ChoiceField(
             "ssh.address",
             "Address",
@@ -63,6 +74,7 @@ def form() -> Form:
             "awscli.profile",
             "Keys of profile",
             example="typed below",
+            source="profiles",
             hint="A profile of yours whose keys they get; better one that may only move addresses.",
             when=_keys,
         ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from iconha_tui.stages.elastic_ip import STAGE
+from collections.abc import Iterator
+
+from iconha_tui.engine.step import View
+from iconha_tui.stages.elastic_ip import STAGE, creation, guide_creation
 from iconha_tui.widgets.command_note import CommandNote
-from iconha_tui.widgets.fields import Heading, TextField
+from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
-from iconha_tui.widgets.mapping import MappingField, RowField
+from iconha_tui.widgets.mapping import ColumnHeads, MappingField, RowField
 
 META = {
     "migration-threshold": "After so many failures on a node the address moves to the other.",
@@ -16,24 +19,36 @@ META = {
 COLUMNS = {"timeout": "timeout", "interval": "interval", "on_fail": "on-fail"}
 
 
+def _why(view: View) -> Iterator[str]:
+    shell = view.spec.packages.shell
+    if view.facts.get("primitive") is not None:
+        yield "The resource is there already: it is changed in place, and goes on running."
+    if shell == "pcs":
+        yield "You chose pcs in stage 3, which the guide allows too; it makes the same resource."
+    alike = view.spec.model_copy(update={"packages": view.spec.packages.model_copy(update={"shell": "crm"})})
+    if creation(View(alike, view.facts)) != guide_creation(view):
+        yield "The other values are your own."
+
+
 def form() -> Form:
     return Form(
         TextField("elastic_ip.id", "Resource id", example="elastic-ip"),
-        Heading("Operations"),
+        ColumnHeads("Operations", COLUMNS),
         RowField("elastic_ip.start", "start", COLUMNS),
         RowField("elastic_ip.monitor", "monitor", COLUMNS),
         RowField(
             "elastic_ip.stop",
             "stop",
             COLUMNS,
-            hint="on-fail: restart, block, ignore, stop, standby or fence. block waits for you where a stop fails.",
+            hint="on-fail is restart, block, ignore, stop, standby or fence. block waits for you.",
         ),
         TextField(
             "elastic_ip.api_delay",
             "API delay (s)",
             example="0",
-            hint="Seconds that awseip waits between its API calls; 0: its own default of 3.",
+            hint="awseip's pause between its calls; 0: its own 3.",
         ),
         MappingField("elastic_ip.meta", "Meta attributes", META, others="target-role=Started"),
-        CommandNote(STAGE, "elastic_ip.primitive"),
+        beside=CommandNote(STAGE, "elastic_ip.primitive", lambda view: [guide_creation(view)], _why),
+        classes="-columns",
     )

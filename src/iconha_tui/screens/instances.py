@@ -49,7 +49,14 @@ def form() -> Form:
         ),
         TextField("instances.image", "Image", example="the newest of that Ubuntu by Canonical", when=_launch),
         TextField("instances.instance_type", "Instance type", example="t3.medium", when=_launch),
-        TextField("instances.volume_gib", "Disk (GiB)", example="100", when=_launch),
+        TextField(
+            "instances.instance_profile",
+            "Instance profile",
+            example="none",
+            hint="The role that the machines get, where stage 1 says that they use one.",
+            when=_launch,
+        ),
+        TextField("instances.volume_gib", "Disk (GiB)", example="100", short=True, when=_launch),
         TextField(
             "instances.key_pair",
             "Key pair",

@@ -1,14 +1,41 @@
-"""The live lists of what is in AWS already, to choose from."""
+"""The live lists to choose from: what is in AWS already, and the profiles and keys of this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from iconha_tui.engine.ports import Cloud
+from iconha_tui.spec import Spec
 
 Answer = Mapping[str, Any]
+
+
+class Choice(Protocol):
+    """A list to choose from. The first column is what a field takes."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def rows(self, cloud: Cloud, spec: Spec) -> list[tuple[str, ...]]:
+        """Looks what there is. Raises Trouble."""
+
+
+@dataclass(frozen=True)
+class LocalList:
+    """A list of what this machine has."""
+
+    title: str
+    columns: tuple[str, ...]
+    find: Callable[[Spec], list[tuple[str, ...]]]
+
+    def rows(self, cloud: Cloud, spec: Spec) -> list[tuple[str, ...]]:
+        return self.find(spec)
 
 
 @dataclass(frozen=True)
@@ -21,7 +48,7 @@ class LiveList:
     read: Callable[[Answer], list[tuple[str, ...]]]
     params: Mapping[str, Any] | None = None
 
-    def rows(self, cloud: Cloud) -> list[tuple[str, ...]]:
+    def rows(self, cloud: Cloud, spec: Spec) -> list[tuple[str, ...]]:
         """Asks AWS. Raises Trouble."""
         return sorted(self.read(cloud.call("ec2", self.operation, dict(self.params or {}))), key=lambda row: row[1:])
 
@@ -78,7 +105,33 @@ def _addresses(answer: Answer) -> list[tuple[str, ...]]:
     ]
 
 
-LISTS: dict[str, LiveList] = {
+def _regions(answer: Answer) -> list[tuple[str, ...]]:
+    return [(found["RegionName"], found.get("Endpoint", "")) for found in answer["Regions"]]
+
+
+def _profiles(spec: Spec) -> list[tuple[str, ...]]:
+    from iconha_tui.cloud.client import profiles
+
+    return [(name,) for name in profiles(spec.aws)]
+
+
+def _private_keys(spec: Spec) -> list[tuple[str, ...]]:
+    """The files of ~/.ssh that begin as private keys do; nothing more of them is read."""
+    found: list[tuple[str, ...]] = []
+    for path in sorted(Path("~/.ssh").expanduser().glob("*")):
+        try:
+            with path.open("rb") as file:
+                if b"PRIVATE KEY-----" in file.read(64):
+                    found.append((f"~/.ssh/{path.name}",))
+        except OSError:
+            continue
+    return found
+
+
+LISTS: dict[str, Choice] = {
+    "regions": LiveList("Regions of this account", "describe_regions", ("Name", "Endpoint"), _regions),
+    "profiles": LocalList("Profiles of the AWS config files", ("Name",), _profiles),
+    "private_keys": LocalList("Private keys in ~/.ssh", ("File",), _private_keys),
     "instances": LiveList(
         "Instances of this region",
         "describe_instances",

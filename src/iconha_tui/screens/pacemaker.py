@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from iconha_tui.stages.pacemaker import PROPERTY_MEANS, STAGE
+from collections.abc import Iterator
+
+from iconha_tui.engine.step import View
+from iconha_tui.stages.pacemaker import GUIDE_PROPERTIES, PROPERTY_MEANS, STAGE, guide_commands
 from iconha_tui.widgets.command_note import CommandNote
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.mapping import MappingField
+
+
+def _why(view: View) -> Iterator[str]:
+    if view.spec.packages.shell == "pcs":
+        yield "You chose pcs in stage 3, which the guide allows too; what is set is the same."
+    if view.spec.pacemaker.properties != GUIDE_PROPERTIES:
+        yield "These properties are your own."
 
 
 def form() -> Form:
@@ -21,7 +31,8 @@ def form() -> Form:
             "pacemaker.settle",
             "Settle within (s)",
             example="90",
-            hint="Both nodes must be online with a coordinator within this time.",
+            hint="Both nodes must be online with a coordinator by then.",
+            short=True,
         ),
-        CommandNote(STAGE, "pacemaker.properties"),
+        beside=CommandNote(STAGE, "pacemaker.properties", guide_commands, _why),
     )

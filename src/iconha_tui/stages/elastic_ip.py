@@ -32,12 +32,23 @@ def wanted_primitive(view: View) -> Primitive:
 
 
 def creation(view: View) -> tuple[str, ...]:
-    """The command that creates the primitive. The cluster shells' check takes no markers: a plain word stands in for them."""
-    wanted = wanted_primitive(view)
+    """The command that creates the primitive."""
+    return _creation(view.spec.packages.shell, wanted_primitive(view))
+
+
+def guide_creation(view: View) -> tuple[str, ...]:
+    """The guide's own command, with this cluster's address."""
+    address, allocation = view.fact("elastic_ip"), view.fact("allocation_id")
+    aws = view.fact(f"{view.spec.names[0]}.aws")
+    return _creation("crm", shells.guide_primitive(elastic_ip=address, allocation_id=allocation, awscli=aws))
+
+
+def _creation(shell: shells.Shell, wanted: Primitive) -> tuple[str, ...]:
+    """The cluster shells' check takes no markers: a plain word stands in for them."""
     unread = {name: value for name, value in wanted.params.items() if unknown_facts(value)}
     checked = replace(wanted, params=dict(wanted.params) | dict.fromkeys(unread, "unread"))
     markers = {f"{name}=unread": f"{name}={value}" for name, value in unread.items()}
-    return tuple(markers.get(word, word) for word in shells.create(view.spec.packages.shell, checked))
+    return tuple(markers.get(word, word) for word in shells.create(shell, checked))
 
 
 class Configured(OnFirst):
@@ -47,7 +58,9 @@ class Configured(OnFirst):
     usual = 0.6
     guide = (
         'crm configure primitive elastic-ip ocf:heartbeat:awseip params elastic_ip="…" awscli="$(which aws)" '
-        'allocation_id="…" …'
+        'allocation_id="…" op start timeout=60s interval=0s on-fail=restart op monitor timeout=60s interval=10s '
+        "on-fail=restart op stop timeout=60s interval=0s on-fail=block meta migration-threshold=2 failure-timeout=60s "
+        "resource-stickiness=100"
     )
     departs = "A resource that is there already is updated in place, without stopping it where the change does not ask for it."
 

@@ -25,6 +25,14 @@ PROPERTY_MEANS = {
 """One sentence on what a property means, for the stage's screen."""
 
 
+GUIDE_PROPERTIES = {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
+
+
+def guide_commands(view: View) -> list[list[str]]:
+    """The guide's own commands of its step 6."""
+    return [*shells.set_properties("crm", GUIDE_PROPERTIES), shells.show_configuration("crm")]
+
+
 def read_status(ctx: Context, node: str) -> ClusterStatus | None:
     """The cluster as a node sees it; None where Pacemaker does not run there. Raises Trouble."""
     said = ctx.node(node).run(("crm_mon", "-X"), timeout=60)

@@ -1,43 +1,112 @@
-"""The very commands that a form's values lead to, changing as one types."""
+"""The very command that a form's values lead to, changing as one types, with the guide's own where it differs."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Static
 
-from iconha_tui.engine.actions import Run, Upload, masked
+from iconha_tui.engine.actions import Action, Run, Upload, masked
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
 from iconha_tui.widgets.form import Part
 from iconha_tui.widgets.glyphs import COMMAND
+from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.outlook import Outlook
+
+DIFFERS = "≠"
+CODE = "$text-accent"
+GROUPS = frozenset({"params", "op", "meta"})
+"""The words of the cluster shells that begin a part of a primitive."""
+PLAIN = 4
+"""Words of a command that stay together, though they may set something."""
+MORE = " \\"
+"""Ends a line that goes on in the next."""
+INDENT, MIN = 4, 40
+"""Cells before a command; the fewest that it is laid out for."""
+
+Commands = Callable[[View], Sequence[Sequence[str]]]
+Why = Callable[[View], Iterable[str]]
 
 
 class CommandNote(Part):
-    """Shows the commands of one step of a stage's plan."""
+    """Shows the commands of one step of a stage's plan. guide: the guide's own; why: what makes the difference."""
 
-    def __init__(self, stage: Stage, step: str) -> None:
-        super().__init__(classes="note")
-        self._stage, self._step = stage, step
+    def __init__(self, stage: Stage, step: str, guide: Commands, why: Why) -> None:
+        super().__init__()
+        self._stage, self._step, self._guide, self._why = stage, step, guide, why
+        self._view: View | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static("What these settings lead to", classes="form-heading", markup=False)
-        yield Static(id="command-note", markup=False)
+        yield Hanging()
 
     def follow(self, outlook: Outlook) -> None:
-        self.query_one("#command-note", Static).update(self._text(outlook))
+        self._view = View(outlook.spec, outlook.facts)
+        self._draw()
 
-    def _text(self, outlook: Outlook) -> Content:
-        lines = []
+    def on_resize(self) -> None:
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._view is not None:
+            self.query_one(Hanging).show(
+                self._rows(self._view, max(self.scrollable_content_region.width, MIN) - INDENT)
+            )
+
+    def _rows(self, view: View, width: int) -> Iterator[Row]:
         try:
-            for planned in plan_of([self._stage], View(outlook.spec, outlook.facts)):
-                for action in planned.actions if planned.step.id == self._step else ():
-                    if isinstance(action, Run):
-                        lines.append(f"{COMMAND} {action.shown()}")
-                    elif isinstance(action, Upload):
-                        lines += [action.shown(), *(f"  | {line}" for line in masked(action.content).splitlines())]
+            planned = [plan for plan in plan_of([self._stage], view) if plan.step.id == self._step]
+            guide = [laid_out(argv, width) for argv in self._guide(view)]
         except (Trouble, ValueError) as error:
-            return Content(f"It cannot be planned yet. {error}")
-        return Content.styled("\n".join(lines) or "Nothing has to be changed.", "$text-accent")
+            yield "", Content.styled("What these settings lead to", "bold")
+            yield "", f"It cannot be planned yet. {error}"
+            return
+        ours = [told for plan in planned for action in plan.actions if (told := _told(action, width))]
+        target = next((plan.target for plan in planned if plan.actions), "")
+        yield (
+            "",
+            Content.styled(f"What F5 runs on {target}, as root" if target else "Nothing has to be changed", "bold"),
+        )
+        yield from _commands(ours, guide)
+        if ours == guide:
+            yield "", Content.styled("It is the guide's own.", MUTED)
+            return
+        yield "", ""
+        yield "", Content.styled(f"The guide's own; {DIFFERS} marks what differs", "bold")
+        yield from _commands(guide, ours)
+        for reason in self._why(view):
+            yield Content.styled("why ", MUTED), reason
+
+
+def _told(action: Action, width: int) -> list[str]:
+    match action:
+        case Run():
+            return laid_out(action.argv, width)
+        case Upload():
+            return [action.shown(), *masked(action.content).splitlines()]
+        case _:
+            return []
+
+
+def laid_out(argv: Sequence[str], width: int) -> list[str]:
+    """A command in lines, as a shell takes them: what belongs together on a line, as far as the width allows."""
+    lines = [""]
+    for number, word in enumerate(map(shlex.quote, argv)):
+        begins = word in GROUPS or ("=" in word and len(lines) == 1 and number > PLAIN)
+        if lines[-1] and (begins or len(lines[-1]) + 1 + len(word) > width - len(MORE)):
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return [*(line + MORE for line in lines[:-1]), lines[-1]]
+
+
+def _commands(commands: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> Iterator[Row]:
+    """Commands; lines that the others do not have are marked."""
+    known = {line for lines in others for line in lines}
+    for lines in commands:
+        for number, line in enumerate(lines):
+            new = line not in known
+            lead = f"{DIFFERS if new else ' '} {COMMAND if number == 0 else ' '} "
+            yield Content.styled(lead, "bold $text-secondary" if new else CODE), Content.styled(line, CODE)

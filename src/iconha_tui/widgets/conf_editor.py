@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import OptionList, Static, Tab, Tabs, TextArea
-from textual.widgets.option_list import Option
+from textual.widgets import Button, Static
 
 from iconha_tui.cluster.corosync_render import differing_lines
 from iconha_tui.cluster.findings import Finding
-from iconha_tui.engine.actions import unknown_facts
+from iconha_tui.widgets.conf_area import ConfArea
+from iconha_tui.widgets.conf_pane import ConfPane, ConfTitle
 from iconha_tui.widgets.fields import Field
 from iconha_tui.widgets.glyphs import mark
 from iconha_tui.widgets.outlook import Outlook
+from iconha_tui.widgets.words import Words
 
 PAUSE = 0.15
 """Seconds without a key after which the text is judged."""
@@ -30,123 +30,33 @@ Render = Callable[[Outlook, str], str]
 """The guide's form of a node's file under a draft. Raises ValueError."""
 Judge = Callable[[Outlook, str, str], Sequence[Finding]]
 
-
-class ConfArea(TextArea):
-    """One node's text. Lines that the other node does not have, and lines with findings, say so at their end."""
-
-    def __init__(self) -> None:
-        super().__init__("", show_line_numbers=True, tab_behavior="focus", compact=True, soft_wrap=False)
-        self.differing: frozenset[int] = frozenset()
-        self.findings: Sequence[Finding] = ()
-
-    def get_line(self, line_index: int) -> Text:
-        text = super().get_line(line_index)
-        plain = text.plain
-        if plain.lstrip().startswith("#"):
-            text.stylize("dim")
-        elif "{" in plain or plain.strip() == "}":
-            text.stylize("bold")
-        elif found := re.match(r"\s*[\w.]+\s*:", plain):
-            text.stylize("cyan", 0, found.end() - 1)
-        here = [finding for finding in self.findings if finding.line == line_index + 1]
-        if here:
-            worst = "failed" if any(finding.severity == "error" for finding in here) else "warning"
-            text.append(f"  {mark(worst).glyph}", "bold red" if worst == "failed" else "bold yellow")
-        if line_index + 1 in self.differing:
-            text.append("  ≠", "italic")
-        return text
-
-    def mark_lines(self, differing: Sequence[int], findings: Sequence[Finding]) -> None:
-        """Shows other marks."""
-        marks = frozenset(differing), tuple(findings)
-        if marks != (self.differing, tuple(self.findings)):
-            self.differing, self.findings = marks
-            self._line_cache.clear()
-            self.refresh()
-
-
-class ConfPane(Vertical):
-    """One node: a title with its state, the text, and the findings to jump to."""
-
-    class Edited(Message):
-        """Its text has changed by the operator's hand."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__(classes="conf-pane")
-        self.node = node
-        self.guide = ""
-        """The guide's form of this file."""
-        self._shown: tuple[Finding, ...] | None = None
-
-    def compose(self) -> ComposeResult:
-        yield Static(classes="conf-state", markup=False)
-        yield ConfArea()
-        yield OptionList(compact=True, markup=False)
-
-    @property
-    def area(self) -> ConfArea:
-        return self.query_one(ConfArea)
-
-    @property
-    def edited(self) -> bool:
-        return self.area.text != self.guide
-
-    def put(self, text: str) -> None:
-        """Shows a text that nobody has typed."""
-        if text != self.area.text:
-            with self.area.prevent(TextArea.Changed):
-                self.area.load_text(text)
-
-    def judge(self, findings: Sequence[Finding], differing: Sequence[int]) -> None:
-        """Shows what the checker says."""
-        self.area.mark_lines(differing, findings)
-        state = "your own form" if self.edited else "the guide's form"
-        errors = sum(finding.severity == "error" for finding in findings)
-        warnings = len(findings) - errors
-        verdict = ", ".join(
-            part
-            for part in (
-                f"{errors} error{'s' if errors > 1 else ''}" if errors else "",
-                f"{warnings} warning{'s' if warnings > 1 else ''}" if warnings else "",
-            )
-            if part
-        )
-        look = mark("failed" if errors else "warning" if warnings else "done")
-        self.query_one(".conf-state", Static).update(
-            f"{self.node}: {state}, {look.glyph} {verdict or 'nothing to object'}"
-        )
-        if self._shown != tuple(findings):
-            self._shown = tuple(findings)
-            listing = self.query_one(OptionList)
-            listing.clear_options()
-            listing.add_options(
-                Option(f"{finding.line}:{finding.column} {finding.severity}: {finding.message}") for finding in findings
-            )
-            listing.display = bool(findings)
-
-    @on(OptionList.OptionSelected)
-    def _jump(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        finding = (self._shown or ())[event.option_index]
-        self.area.move_cursor((finding.line - 1, finding.column - 1), center=True)
-        self.area.focus()
-
-    @on(TextArea.Changed)
-    def _typed(self, event: TextArea.Changed) -> None:
-        event.stop()
-        self.post_message(self.Edited())
+KEYS = "F6 whole screen  ^o other node  ^d differences"
+UNREAD = "Addresses in ⟪ ⟫ are read in stage 2; after it these files can be edited."
 
 
 class ConfEditor(Field):
     """Edits corosync.conf per node. Its value: the texts that are not the guide's form, by node.
 
-    render: the guide's form; judge: the checker. A text with addresses that are not known yet cannot be edited.
+    render: the guide's form; judge: the checker. A text with addresses that are not known yet cannot be edited. Beside the
+    form there is room for the titles only where the terminal is small; `open` gives it the whole screen.
     """
 
+    ALLOW_MAXIMIZE = True
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+o", "turn", "Other node", key_display="^o", priority=True),
+        Binding("ctrl+d", "compare", "Differences", key_display="^d", priority=True),
         Binding("ctrl+g", "reset", "Back to the guide's form", show=False),
-        Binding("ctrl+o", "turn", "The other node's text", show=False, priority=True),
+        Binding("alt+n,ctrl+down", "finding(1)", "Next finding", show=False),
+        Binding("alt+p,ctrl+up", "finding(-1)", "Previous finding", show=False),
+        Binding("escape", "leave", "Leave the editor", show=False),
     ]
+
+    class Compare(Message):
+        """The operator wants to see how a text differs from others."""
+
+        def __init__(self, pane: ConfPane, other: ConfPane) -> None:
+            super().__init__()
+            self.pane, self.other = pane, other
 
     def __init__(self, path: str, nodes: Sequence[str], render: Render, judge: Judge) -> None:
         super().__init__(path, "corosync.conf")
@@ -155,63 +65,84 @@ class ConfEditor(Field):
         self._own: dict[str, str] = {}
         self._outlook: Outlook | None = None
         self._pause: Timer | None = None
+        self._raised = 0
 
     def compose(self) -> ComposeResult:
-        yield Static("corosync.conf on each node", classes="form-heading", markup=False)
-        yield Static(id="conf-note", markup=False)
-        yield Tabs(*(Tab(node, id=f"conf-{index}") for index, node in enumerate(self._names)), id="conf-tabs")
+        with Horizontal(id="conf-head"):
+            yield Static("corosync.conf on each node", id="conf-heading", markup=False)
+            yield Static(KEYS, id="conf-keys", markup=False)
+            yield Button("Open the editor  F6", id="conf-open", compact=True)
+        with Container(id="conf-titles"):
+            yield from (ConfTitle() for _ in self._names)
+        yield Words(id="conf-note")
         with Horizontal(id="conf-panes"):
-            for node in self._names:
-                yield ConfPane(node)
+            yield from (ConfPane(node) for node in self._names)
         yield Static(classes="field-complaint", markup=False)
 
     def on_mount(self) -> None:
+        self.watch(self.screen, "maximized", self._resized, init=False)
+        for pane in self.panes:
+            self.watch(pane.area, "scroll_y", partial(self._scrolled, pane), init=False)
         self._raise(0)
-
-    def on_descendant_focus(self) -> None:
-        """Brings the whole editor into sight, for it is taller than a field."""
-        self.call_after_refresh(self.scroll_visible, animate=False, top=True)
 
     @property
     def value(self) -> dict[str, str]:
         return dict(self._own)
 
     def show(self, value: Any) -> None:
-        self._own = dict(value)
+        if self._pause is None:  # what is being typed is newer
+            self._own = dict(value)
+
+    @property
+    def fault(self) -> str:
+        """The first thing that corosync would refuse."""
+        for pane in self.panes:
+            for finding in pane.findings:
+                if finding.severity == "error":
+                    return f"{pane.node}, line {finding.line}: {finding.message}"
+        return ""
 
     @property
     def panes(self) -> list[ConfPane]:
         return list(self.query(ConfPane))
 
+    @property
+    def roomy(self) -> bool:
+        """Whether the texts are in sight, not the titles alone."""
+        return self.query_one("#conf-panes").display and bool(self.query_one("#conf-panes").size)
+
+    # The texts
+
     def follow(self, outlook: Outlook) -> None:
         """Renders the guide's form anew; a text of the operator's own stays."""
         self._outlook = outlook
-        note = "Ctrl+G goes back to the guide's form. ≠ marks lines that the other node does not have."
+        note = ""
         for index, pane in enumerate(self.panes):
             pane.node = outlook.spec.names[index]
-            self.query_one(f"#conf-{index}", Tab).label = pane.node
             try:
                 pane.guide = self._guide_form(outlook, pane.node)
             except ValueError as error:
                 note = f"{mark('failed').glyph} {error}"
                 continue
             pane.put(self._own.get(pane.node) or pane.guide)
-            if unknown_facts(pane.area.text):
-                note = "Addresses in ⟪ ⟫ are read in the instances stage; after it the files can be edited here."
-            pane.area.read_only = bool(unknown_facts(pane.area.text))
-        self.query_one("#conf-note", Static).update(note)
+            if pane.area.waits:
+                note = UNREAD
+        told = self.query_one("#conf-note", Words)
+        told.say(note, layout=True)
+        told.display = bool(note)
         self._look()
 
     @on(ConfPane.Edited)
     def _edited(self, event: ConfPane.Edited) -> None:
         event.stop()
+        self._own = {pane.node: pane.own for pane in self.panes if pane.own}
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._settle)
 
     def _settle(self) -> None:
-        """Takes what was typed. An empty text is the guide's form again."""
-        self._own = {pane.node: pane.area.text for pane in self.panes if pane.edited and pane.area.text.strip()}
+        """Judges what was typed, and tells it."""
+        self._pause = None
         self._look()
         self.tell()
 
@@ -222,27 +153,94 @@ class ConfEditor(Field):
         differing = differing_lines(first.area.text, second.area.text)
         for pane, lines in zip((first, second), differing, strict=True):
             pane.judge(self._check(self._outlook, pane.node, pane.area.text), lines)
+        self._entitle()
 
-    @on(Tabs.TabActivated)
-    def _tab(self, event: Tabs.TabActivated) -> None:
-        event.stop()
-        if event.tab.id:
-            self._raise(int(event.tab.id.removeprefix("conf-")))
+    def _entitle(self) -> None:
+        for index, (title, pane) in enumerate(zip(self.query(ConfTitle), self.panes, strict=True)):
+            title.update(pane.state(raised=index == self._raised))
+
+    # Which one is in sight
 
     def _raise(self, index: int) -> None:
+        self._raised = index
         for place, pane in enumerate(self.panes):
             pane.set_class(place == index, "-raised")
+        self._entitle()
+
+    @on(ConfTitle.Chosen)
+    def _chosen(self, event: ConfTitle.Chosen) -> None:
+        event.stop()
+        self.go(list(self.query(ConfTitle)).index(event.title))
+
+    def on_descendant_focus(self) -> None:
+        for index, pane in enumerate(self.panes):
+            if pane.has_focus_within and index != self._raised:
+                self._raise(index)
+
+    def open(self) -> None:
+        """Gives the editor the whole screen."""
+        self.screen.maximize(self, container=False)
+        self.call_after_refresh(self.panes[self._raised].area.focus)
+
+    def go(self, index: int | None = None) -> None:
+        """Into a node's text, at its first fault where it has one; by opening the editor where there is no room."""
+        faulty = next((at for at, pane in enumerate(self.panes) if pane.area.has_errors), self._raised)
+        self._raise(faulty if index is None else index)
+        pane = self.panes[self._raised]
+        if pane.area.has_errors and index is None:
+            pane.step(1)
+        if self.roomy:
+            pane.area.focus()
+        else:
+            self.open()
+
+    @on(Button.Pressed, "#conf-open")
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.open()
+
+    def _resized(self) -> None:
+        """Keeps the focus within the editor when it gives the screen back."""
+        if self.screen.maximized is None and self.has_focus_within:
+            self.call_after_refresh(self._stay)
+
+    def _stay(self) -> None:
+        if not self.roomy:
+            self.query_one("#conf-open").focus()
+
+    def _scrolled(self, pane: ConfPane) -> None:
+        """Both texts show the same lines."""
+        for other in self.panes:
+            if other is not pane and other.area.scroll_y != pane.area.scroll_y:
+                other.area.scroll_to(y=pane.area.scroll_y, animate=False)
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.roomy if action in ("turn", "compare", "reset", "finding", "leave") else True
 
     def action_turn(self) -> None:
-        """To the other node's text."""
-        first, second = self.panes
-        to = first if second.has_focus_within else second
-        self.query_one(Tabs).active = f"conf-{self.panes.index(to)}"
-        self._raise(self.panes.index(to))
-        to.area.focus()
+        """To the same place of the other node's text."""
+        pane, other = self.panes[self._raised], self.panes[1 - self._raised]
+        self._raise(1 - self._raised)
+        other.area.move_cursor(other.area.clamp_visitable(pane.area.cursor_location))
+        other.area.focus()
+
+    def action_compare(self) -> None:
+        self.post_message(self.Compare(self.panes[self._raised], self.panes[1 - self._raised]))
 
     def action_reset(self) -> None:
-        """The guide's form again, in the text that has the focus; undo brings the other back."""
-        for pane in self.panes:
-            if pane.has_focus_within and pane.edited:
-                pane.area.replace(pane.guide, (0, 0), pane.area.document.end)
+        """The guide's form again; undo brings the other back."""
+        area: ConfArea = self.panes[self._raised].area
+        if area.text != self.panes[self._raised].guide:
+            area.replace(self.panes[self._raised].guide, (0, 0), area.document.end)
+
+    def action_finding(self, by: int) -> None:
+        self.panes[self._raised].step(by)
+        self.panes[self._raised].area.focus()
+
+    def action_leave(self) -> None:
+        """Back to the field before the editor."""
+        chain = self.screen.focus_chain
+        mine = next((place for place, widget in enumerate(chain) if self in widget.ancestors), 0)
+        self.screen.set_focus(chain[mine - 1] if mine else None)

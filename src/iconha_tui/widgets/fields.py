@@ -36,6 +36,8 @@ class Field(Vertical):
     secret = ""
     several = False
     """Whether its value has parts with names of their own."""
+    short = False
+    """Whether its values are so short that the hint has room beside them."""
 
     def __init__(self, path: str, label: str, *, hint: str = "", when: Callable[[Values], bool] | None = None) -> None:
         super().__init__(classes="field")
@@ -46,12 +48,16 @@ class Field(Vertical):
         self._when = when
 
     def compose(self) -> ComposeResult:
+        hint = Static(self.hint, classes="field-hint", markup=False)
+        hint.display = bool(self.hint)
+        self.set_class(self.short, "-short-value")
         with Horizontal(classes="field-line"):
             yield Static(self.label, classes="field-label", markup=False)
             yield from self.compose_input()
-        hint = Static(self.hint, classes="field-hint", markup=False)
-        hint.display = bool(self.hint)
-        yield hint
+            if self.short:
+                yield hint
+        if not self.short:
+            yield hint
         yield Static(classes="field-complaint", markup=False)
 
     def compose_input(self) -> ComposeResult:
@@ -90,6 +96,17 @@ class Field(Vertical):
             self.complaint = sentence
             self.query_one(".field-complaint", Static).update(f"✗ {sentence}" if sentence else "")
             self.set_class(bool(sentence), "-wrong")
+            if sentence and self.has_focus_within:
+                self.call_after_refresh(self.scroll_visible, animate=False)
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its value that the spec's own types do not tell; "" when nothing is."""
+        return ""
+
+    def go(self) -> None:
+        """Puts the cursor into it."""
+        self.query("Input, Choices").first().focus()
 
     def tell(self) -> None:
         self.post_message(self.Changed())
@@ -102,9 +119,12 @@ class Field(Vertical):
 
 
 class TextField(Field):
-    """A line of text. source: the name of a live list that F6 offers. separated: a list, its items between commas."""
+    """A line of text. source: the name of a live list that F6 offers. separated: a list, its items between commas.
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "choose", "Choose from AWS", show=False, priority=True)]
+    short: a number or the like, with the hint beside it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f6", "choose", "Choose from a list", show=False, priority=True)]
 
     class Choose(Message):
         """The operator wants to choose from the live list."""
@@ -122,10 +142,12 @@ class TextField(Field):
         example: str = "",
         source: str = "",
         separated: bool = False,
+        short: bool = False,
         when: Callable[[Values], bool] | None = None,
     ) -> None:
         super().__init__(path, label, hint=hint, when=when)
         self.example = example
+        self.short = short
         self.source = source
         self._separated = separated
 
@@ -188,11 +210,12 @@ class SecretField(TextField):
 
 @dataclass(frozen=True)
 class Option:
-    """One of a few. consequence: what choosing it means."""
+    """One of a few. consequence: what choosing it means. refused: why it cannot be chosen as things stand."""
 
     value: str
     label: str
     consequence: str = ""
+    refused: str = ""
 
 
 class ChoiceField(Field):
@@ -221,6 +244,10 @@ class ChoiceField(Field):
     def show(self, value: Any) -> None:
         self.query_one(Choices).chosen = str(value)
         self._explain()
+
+    @property
+    def fault(self) -> str:
+        return next((option.refused for option in self.options if option.value == self.value), "")
 
     def follow(self, outlook: Outlook) -> None:
         if self._offer is not None:

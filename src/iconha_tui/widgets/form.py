@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from iconha_tui.spec import Spec
+from iconha_tui.spec import Spec, follow_names
 from iconha_tui.widgets.fields import Field, SecretField
 from iconha_tui.widgets.outlook import Outlook
+from iconha_tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -30,8 +31,12 @@ class Part(Widget):
 class Form(Vertical):
     """Fields over the spec. Keeps what was typed, valid or not; a valid draft is told by `Changed`.
 
-    parts: fields, and widgets between them. Whatever is a `Field` edits the spec at its path.
+    parts: fields, and widgets between them, on a page that scrolls. Whatever is a `Field` edits the spec at its path.
+    beside: what stays in sight beside the page while it scrolls, or below it where the terminal is narrow.
+    summary: the paragraph that the page begins with.
     """
+
+    summary = ""
 
     class Changed(Message):
         """Something was typed. draft: the whole spec with it, None while it does not hold together."""
@@ -45,27 +50,51 @@ class Form(Vertical):
         def control(self) -> Form:
             return self.form
 
-    def __init__(self, *parts: Widget) -> None:
-        super().__init__(classes="form")
-        self._parts = parts
+    def __init__(self, *parts: Widget, beside: Widget | None = None, classes: str = "") -> None:
+        super().__init__(classes=f"form {classes}")
+        self._parts, self._beside = parts, beside
         self._base: Spec | None = None
         self._outlook: Outlook | None = None
+        self._sound = True
+        self.held = False
+        """Whether the fields are closed, for a run reads them."""
         self.problem = ""
         """Why the form does not hold together; "" when it does."""
 
     def compose(self) -> ComposeResult:
-        yield from self._parts
-        yield Static(classes="form-problem", markup=False)
+        with VerticalScroll(classes="form-page", can_focus=False):
+            yield Static(self.summary, id="summary", markup=False)
+            yield from self._parts
+            yield Static(classes="form-problem", markup=False)
+        if self._beside is not None:
+            self._beside.add_class("form-beside")
+            yield self._beside
+        yield Words(classes="form-caution")
+
+    def on_mount(self) -> None:
+        self.hold(False)
 
     @property
     def fields(self) -> Iterable[Field]:
         return self.query(Field)
 
+    def hold(self, held: bool) -> None:
+        """Closes the fields, or opens them. Where none is open, the arrows scroll the page."""
+        self.held = held
+        for field in self.fields:
+            field.disabled = held
+        self.query_one(".form-page").can_focus = held or not list(self.fields)
+
+    def caution(self, text: str) -> None:
+        """Says at the end what stands in the way of a run; "" when nothing does."""
+        line = self.query_one(".form-caution", Words)
+        line.say(text, layout=True)
+        line.display = bool(text)
+
     def load(self, outlook: Outlook) -> None:
         """Shows a spec. What was typed and does not hold together stays as it was typed."""
-        keep = bool(self.problem)
         self._base, self._outlook = outlook.spec, outlook
-        if not keep:
+        if self._sound:
             values = outlook.spec.model_dump(mode="json")
             for field in self.fields:
                 if field.path:
@@ -84,21 +113,22 @@ class Form(Vertical):
         for field in self.fields:
             field.display = field.wanted(typed)
         draft, faults = _draft(self._base, fields)
-        self.problem = ""
-        for field in fields:
-            field.complain(faults.pop(field.path, ""))
-            if field.complaint and not self.problem:
-                self.problem = f"{field.label}: {field.complaint}"
-        general = " ".join(faults.values())
-        self.query_one(".form-problem", Static).update(general)
-        self.set_class(bool(general), "-problem")
-        self.problem = self.problem or general
+        self._sound = draft is not None
         if draft is not None:
             self._outlook = Outlook(draft, self._outlook.facts, self._outlook.secrets)
             for field in self.fields:
                 field.follow(self._outlook)
             for part in self.query(Part):
                 part.follow(self._outlook)
+        self.problem = ""
+        for field in fields:
+            field.complain(faults.pop(field.path, "") or (field.fault if field.display else ""))
+            if field.complaint and not self.problem:
+                self.problem = f"{field.label.strip()}: {field.complaint}"
+        general = " ".join(faults.values())
+        self.query_one(".form-problem", Static).update(general)
+        self.set_class(bool(general), "-problem")
+        self.problem = self.problem or general
         if tell:
             self.post_message(self.Changed(self, draft))
 
@@ -106,13 +136,20 @@ class Form(Vertical):
         """What was typed into the fields that are kept in memory only."""
         return {field.secret: field.value for field in self.query(SecretField) if field.touched and field.display}
 
+    def go_to(self, path: str) -> bool:
+        """Puts the cursor into the field of a path. False where there is none, or it is not wanted now."""
+        for field in self.fields:
+            if field.path == path and field.display:
+                field.go()
+                return True
+        return False
+
     def go_to_fault(self) -> None:
         """Puts the cursor where something is wrong."""
         for field in self.fields:
             if field.complaint:
-                for widget in field.query("Input, Choices, TextArea"):
-                    widget.focus()
-                    return
+                field.go()
+                return
 
 
 def _draft(base: Spec, fields: Iterable[Field]) -> tuple[Spec | None, dict[str, str]]:
@@ -124,6 +161,7 @@ def _draft(base: Spec, fields: Iterable[Field]) -> tuple[Spec | None, dict[str, 
     data = base.model_dump(mode="json")
     for field in fields:
         put_at(data, field.path, field.value)
+    follow_names(data, base)
     try:
         return Spec.model_validate(data), {}
     except ValidationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from iconha_tui.widgets.fields import Field
@@ -51,8 +51,23 @@ class MappingField(Field):
                 box.value = text
 
 
+class ColumnHeads(Horizontal):
+    """Names the columns of the rows below it."""
+
+    def __init__(self, title: str, columns: Mapping[str, str]) -> None:
+        super().__init__(classes="column-heads")
+        self._title, self._columns = title, columns
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._title, classes="row-label form-heading", markup=False)
+        yield from (Static(label, classes="short-label", markup=False) for label in self._columns.values())
+
+
 class RowField(Field):
-    """A few short values in one row, for example an operation's timeout and interval. columns: name to label."""
+    """A few short values in one row, for example an operation's timeout and interval; `ColumnHeads` above names them.
+
+    columns: name to label.
+    """
 
     several = True
 
@@ -61,10 +76,7 @@ class RowField(Field):
         self._columns = columns
 
     def compose_input(self) -> ComposeResult:
-        for name, label in self._columns.items():
-            with Vertical(classes="short-value"):
-                yield Static(label, classes="short-label", markup=False)
-                yield Input(compact=True, id=f"cell-{name}")
+        yield from (Input(compact=True, id=f"cell-{name}", classes="short-value") for name in self._columns)
 
     @property
     def value(self) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.widgets import Static
 
 from iconha_tui.widgets.form import Part
+from iconha_tui.widgets.hanging import Hanging, Row
 from iconha_tui.widgets.outlook import Outlook
 
 
@@ -25,3 +26,20 @@ class Note(Part):
         text = self._text(outlook)
         self.query_one(Static).update(text)
         self.display = bool(text)
+
+
+class GuideNote(Part):
+    """The guide's lines beside ours, where they differ under the draft, and why."""
+
+    def __init__(self, title: str, rows: Callable[[Outlook], Sequence[Row]]) -> None:
+        super().__init__(classes="note")
+        self._title, self._rows = title, rows
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._title, classes="form-heading", markup=False)
+        yield Hanging()
+
+    def follow(self, outlook: Outlook) -> None:
+        rows = self._rows(outlook)
+        self.query_one(Hanging).show(rows)
+        self.display = bool(rows)
