@@ -295,6 +295,19 @@ class IconhaApp(Looks):
         if self.session is not None and self.session.spec.name == name:
             self._close_cluster()
 
+    def rename_cluster(self, name: str, new: str) -> None:
+        """Renames a saved cluster; one that is open stays so, with the secrets that were typed. Raises Locked, Trouble."""
+        self.store.rename(name, new)
+        if self.session is not None and self.session.spec.name == name:
+            self.session.close()
+            self._spec = self.session.ctx.spec = self.store.spec(new)
+
+    def delete_cluster(self, name: str) -> None:
+        """Forgets a saved cluster. Raises Locked, Trouble."""
+        self.store.delete(name)
+        if self.session is not None and self.session.spec.name == name:
+            self._close_cluster()
+
     def leave_cluster(self) -> None:
         """Back to the welcome screen, where nothing is running."""
         if self.busy:

@@ -44,6 +44,12 @@ class Saved:
     holder: int = 0
     trouble: str = ""
 
+    @property
+    def begun(self) -> bool:
+        """Whether something may be on AWS under its tag."""
+        runs = any(entry.at for entry in self.progress.stages.values())
+        return runs or bool(self.progress.unread) or self.tag != self.name
+
 
 class Store:
     """All that the program keeps on disk: folders 0700, files 0600. root: None for the platform's state folder."""
@@ -145,11 +151,11 @@ class Store:
             folder = self.folder(new)
             if folder.exists():
                 raise Trouble("There is a folder of that name.", where=str(folder), remedy="Choose another name.")
-            known = (self.folder(name) / "journal.jsonl").exists()
+            begun = self._saved(name).begun
             self._move(self.folder(name), folder)
             (folder / "lock.pid").unlink(missing_ok=True)
             with suppress(Trouble):  # it is what `spec` makes of the old file
-                self.save(spec.renamed(new) if known else spec.model_copy(update={"name": new}))
+                self.save(spec.renamed(new) if begun else spec.model_copy(update={"name": new}))
 
     def delete(self, name: str) -> None:
         """Forgets a cluster: its files here, nothing on AWS or on the nodes. Raises Locked, Trouble."""

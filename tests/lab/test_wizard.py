@@ -126,7 +126,7 @@ def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
         time.sleep(0.1)
 
     terminal.start(*program)
-    terminal.wait(r"byhand +packages +\S+ interrupted")
+    terminal.wait(r"(?s)byhand.*interrupted +in stage 3 of 8, Packages")
     terminal.press("Enter")
     terminal.wait(r"F8 goes on with “Packages”", timeout=60)
     terminal.press("F8")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +13,27 @@ import pytest
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.config import Config
+from iconha_tui.engine.events import (
+    ActionStarted,
+    Event,
+    RunFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    StepFinished,
+    StepStarted,
+    to_dict,
+)
+from iconha_tui.errors import Trouble
+from iconha_tui.screens.resume import Resume
+from iconha_tui.screens.stage import StageScreen
+from iconha_tui.screens.summary import Summary
+from iconha_tui.screens.welcome import SavedClusters, Welcome
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
-from .conftest import begin, press, run_stage, shows, text, until
-from .fakes import World
+from .conftest import Pressed, press, run_stage, shows, text, until
+from .fakes import TITLES, World
 
 Make = Callable[..., IconhaApp]
 
@@ -78,3 +98,266 @@ async def test_the_next_new_cluster_has_the_region_and_profile_of_the_last(
         await until(pilot, lambda: app.spec.name == "icon")
         assert (app.spec.aws.region, app.spec.aws.profile) == ("eu-west-3", "work")
     assert Config(config).region == "eu-west-3"
+
+
+# Welcome
+
+
+def write(store: Store, name: str, age: float, *events: Event) -> None:
+    """A saved cluster with a journal that ends so long ago."""
+    store.save(Spec(name=name))
+    at = time.time() - age
+    journal = store.folder(name) / "journal.jsonl"
+    journal.write_text("".join(json.dumps(to_dict(event, at)) + "\n" for event in events))
+    os.utime(journal, (at, at))
+
+
+def done(*names: str) -> list[Event]:
+    return [each for name in names for each in (StageStarted(name), StageFinished(name, "done", True, 41.0))]
+
+
+RUN = RunStarted(list(TITLES))
+KILLED = [
+    RUN,
+    *done("credentials", "instances"),
+    StageStarted("packages"),
+    StepStarted("packages", "packages.packages-a", "Packages-a on both machines"),
+    ActionStarted("packages", "packages.packages-a", "PRep-02", 1, 2, "apt-get -y install packages-a", ""),
+]
+FAILED = [
+    RUN,
+    *done("credentials", "instances"),
+    StageStarted("packages"),
+    StepStarted("packages", "packages.packages-a", "Packages-a on both machines"),
+    StepFinished("packages", "packages.packages-a", "failed", True, 1.0, "It ended with 100.", "PRep-02", "apt-get x"),
+    StageFinished("packages", "failed", True, 1.0),
+    RunFinished("failed", True, 1.0),
+]
+ALL = [RUN, *done(*TITLES), RunFinished("done", True, 100.0)]
+LONG = "a-cluster-with-a-rather-long-one"
+
+
+def list_of(app: IconhaApp) -> SavedClusters:
+    return app.screen.query_one(SavedClusters)
+
+
+async def listed(pilot: Pressed, count: int) -> None:
+    await until(pilot, lambda: pilot.app.screen.query("#saved") and list_of(pilot.app).option_count == count)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 20)], ids=str)
+async def test_the_welcome_says_of_each_cluster_how_far_when_and_what_next(
+    wizard: Make, store: Store, size: tuple[int, int]
+) -> None:
+    write(store, "killed", 7300, *KILLED)
+    write(store, LONG, 300_000, *FAILED)
+    write(store, "whole", 90_000, *ALL)
+    write(store, "under-way", 8_000_000, RUN, *done("credentials"), RunFinished("done", True, 1.0))
+    store.save(Spec(name="fresh"))
+    store.save(Spec(name="bad"))
+    (store.folder("bad") / "spec.toml").write_text("version = 99\n")
+    wanted = {
+        "killed": (
+            "2 h ago",
+            "◇ interrupted",
+            "stage 3 of 8, Packages",
+            "at what is there, then goes on with “Packages”",
+        ),
+        LONG: ("3 days ago", "✗ failed", "at “Packages-a on both machines”"),
+        "whole": ("yesterday", "✓ done", "all 8 stages", "test a failover"),
+        "under-way": ("92 days ago", "○ under way", "1 of 8 stages done", "“Instances and ports”"),
+        "fresh": ("just now", "○ not begun", "8 stages ahead", "Enter begins with “Credentials”"),
+        "bad": ("✗ not readable", "version 99", "mend it"),
+    }
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        await listed(pilot, 6)
+        for _ in range(len(wanted)):
+            name = list_of(app).chosen.name  # type: ignore[union-attr]
+            assert f"▸ {name}" in text(app), "what is chosen is in sight, marked with a glyph"
+            lines = text(app).partition(f"▸ {name}")[2].partition("\n\n")[0]
+            told = " ".join(lines.replace("▁", "").split())
+            for part in wanted.pop(name):
+                assert part in told, told
+            await press(pilot, "down")
+    assert not wanted
+
+
+async def test_a_cluster_at_which_another_window_works_is_said_to_run(wizard: Make, store: Store) -> None:
+    write(store, "icon", 10, *KILLED)
+    app = wizard()
+    with store.lock("icon"):
+        async with app.run_test(size=(120, 40)) as pilot:
+            await shows(pilot, f"in another window (process {os.getpid()}), in stage 3 of 8, Packages")
+
+
+async def test_the_mouse_chooses_with_one_click_and_opens_with_the_second(wizard: Make, store: Store) -> None:
+    for name in ("a", "b"):
+        store.save(Spec(name=name))
+    app = wizard()
+    async with app.run_test() as pilot:
+        await listed(pilot, 2)
+        other = list_of(app).saved[1].name
+        await pilot.click("#saved", offset=(5, 4))
+        assert isinstance(app.screen, Welcome)
+        assert list_of(app).chosen.name == other  # type: ignore[union-attr]
+        await pilot.click("#saved", offset=(5, 4))
+        await until(pilot, lambda: isinstance(app.screen, StageScreen))
+        assert app.spec.name == other
+
+
+async def test_a_renamed_cluster_stays_open_and_keeps_its_tag(wizard: Make, store: Store) -> None:
+    write(store, "icon", 10, *ALL)
+    app = wizard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await listed(pilot, 1)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, Resume) and "F8" in text(app))
+        app.keep({"aws_secret_access_key": "verysecretvalue"})
+        await press(pilot, "escape", "r")
+        await shows(pilot, "icon, stays so, and is found by that")
+        await press(pilot, "enter")
+        assert store.names() == ["icon"], "its own name is none"
+        await press(pilot, "ctrl+u", *"mainnet", "enter")
+        await shows(pilot, "tagged icon")
+        assert store.names() == ["mainnet"]
+        await press(pilot, "n")
+        await shows(pilot, "icon-2")
+        await press(pilot, "ctrl+u", *"icon")
+        await shows(pilot, "What the cluster mainnet has on AWS is tagged with this name.")
+        await press(pilot, "escape", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Resume) and "F8" in text(app))
+        assert (app.spec.name, app.spec.tagged) == ("mainnet", "icon")
+        assert app.session is not None
+        assert app.session.ctx.vault.get("aws_secret_access_key") == "verysecretvalue"
+        await press(pilot, "ctrl+q")
+    assert store.names() == ["mainnet"]
+
+
+async def test_a_cluster_that_a_run_holds_is_neither_renamed_nor_deleted(wizard: Make, store: Store) -> None:
+    write(store, "icon", 10, *ALL)
+    app = wizard()
+    with store.lock("icon"):
+        async with app.run_test(notifications=True) as pilot:
+            await listed(pilot, 1)
+            await press(pilot, "r", "ctrl+u", *"new", "enter")
+            await shows(pilot, "Another run")
+            await press(pilot, "d", "y")
+            await pilot.pause(0.2)
+    assert store.names() == ["icon"]
+    assert store.progress("icon").outcome == "done"
+
+
+async def test_deleting_says_what_is_lost_and_an_open_cluster_does_not_come_back(wizard: Make, store: Store) -> None:
+    write(store, "icon", 10, *ALL)
+    app = wizard()
+    async with app.run_test() as pilot:
+        await listed(pilot, 1)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(app.screen, Resume) and "F8" in text(app))
+        await press(pilot, "escape", "d")
+        await shows(pilot, "Nothing on AWS or on the nodes is touched")
+        await shows(pilot, "transcript")
+        await press(pilot, "y")
+        await shows(pilot, "No cluster is saved here yet")
+        await press(pilot, "ctrl+q")
+    assert store.names() == []
+    assert not store.folder("icon").exists()
+
+
+# Resume
+
+
+def built(world: World, *names: str) -> None:
+    """Both machines have what these stages make."""
+    world.files["aws"] = {"address"}
+    for node in ("PRep-01", "PRep-02"):
+        world.files[node] = {f"{name}-{part}" for name in names for part in "ab"}
+
+
+async def resumed(pilot: Pressed) -> str:
+    """The screen, once the look has come to its end."""
+    await until(pilot, lambda: isinstance(pilot.app.screen, Resume) and "F8 " in text(pilot.app))
+    return text(pilot.app)
+
+
+async def test_resume_says_what_was_interrupted_on_which_node(
+    wizard: Make, store: Store, world: World, size: tuple[int, int]
+) -> None:
+    write(store, "icon", 7300, *KILLED)
+    built(world, "instances")
+    app = wizard(cluster="icon")
+    async with app.run_test(size=size) as pilot:
+        said = await resumed(pilot)
+        before = said.partition("the journal says")[0]
+        for part in ("interrupted 2 h ago", "stage 3 of 8, Packages", "PRep-02  ▶ apt-get -y install packages-a"):
+            assert part in before
+        assert re.search(r"2 Instances and ports +✓ done 41 s, 2 h ago +✓ done", said)
+        assert re.search(r"3 Packages +◇ interrupted +○ to do", said)
+        assert re.search(r"4 Authentication key +○ to do +not looked at", said)
+        assert "Next: F8 goes on with “Packages”." in said
+        assert world.commands == [], "a look runs nothing"
+    again = wizard(cluster="icon")
+    async with again.run_test(size=size) as pilot:
+        assert "interrupted 2 h ago" in await resumed(pilot), "the look has not hidden it"
+
+
+async def test_resume_says_what_is_different_from_what_the_journal_says(
+    wizard: Make, store: Store, world: World, size: tuple[int, int]
+) -> None:
+    write(store, "icon", 90_000, *ALL)
+    built(world, *TITLES)
+    world.files["PRep-02"].discard("authkey-b")
+    app = wizard(cluster="icon")
+    async with app.run_test(size=size) as pilot:
+        said = await resumed(pilot)
+        assert "✓ done  The last run came to its end yesterday" in said
+        assert re.search(r"4 Authentication key +✓ done 41 s, yesterday +○ to do", said)
+        assert "▲ different now  PRep-02: authkey-b is missing" in said
+        assert "Next: F8 goes on with “Authentication key” again, which was done before." in said
+        await press(pilot, "f8")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen))
+        await run_stage(pilot)
+        assert app.live.progress.stage("authkey").state == "done"
+        assert app.live.progress.stage("corosync").state == "todo", "it built on the key: it is looked at again"
+
+
+async def test_resume_of_a_cluster_that_is_whole_leads_to_the_summary(wizard: Make, store: Store, world: World) -> None:
+    write(store, "icon", 90_000, *ALL)
+    built(world, *TITLES)
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        assert "nothing is left to do" in await resumed(pilot)
+        await press(pilot, "f8")
+        await until(pilot, lambda: isinstance(app.screen, Summary))
+
+
+async def test_resume_in_a_small_terminal_scrolls_and_keeps_the_next_step_in_sight(
+    wizard: Make, store: Store, world: World
+) -> None:
+    write(store, "icon", 7300, *FAILED)
+    built(world, "instances")
+    app = wizard(cluster="icon")
+    async with app.run_test(size=(60, 20)) as pilot:
+        said = await resumed(pilot)
+        assert "✗ failed" in said
+        assert "PRep-02: It ended with 100." in said
+        assert "8 Elastic IP" not in said
+        await press(pilot, "end")
+        await shows(pilot, "8 Elastic IP")
+        assert "Next: F8 goes on with “Packages”." in text(app)
+
+
+async def test_resume_says_what_holds_it_up_and_looks_again(wizard: Make, store: Store, world: World) -> None:
+    write(store, "icon", 7300, *KILLED)
+    built(world, "instances")
+    world.cloud_trouble = Trouble("Denied.")
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        said = await resumed(pilot)
+        assert re.search(r"1 Credentials +✓ done .*■ blocked", said)
+        assert "▲ different now  aws: The access key is not" in said
+        assert "Next: Enter another one in the settings. F8 goes on with “Credentials”" in said
+        world.cloud_trouble = None
+        await press(pilot, "f5")
+        await shows(pilot, "F8 goes on with “Packages”")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iconha_tui.engine.events import RunStarted
+from iconha_tui.engine.events import RunStarted, StageStarted
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.step import View
 from iconha_tui.errors import SpecTrouble, Trouble
@@ -161,7 +161,8 @@ def ran(store: Store, name: str) -> None:
     """A cluster on which a run has been."""
     store.save(Spec(name=name))
     journal = Journal(store.folder(name))
-    journal(RunStarted([]))
+    journal(RunStarted(["credentials"]))
+    journal(StageStarted("credentials"))
     journal.close()
 
 

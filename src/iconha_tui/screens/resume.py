@@ -1,8 +1,11 @@
-"""Coming back to a cluster: a look at how things stand, then on to the first stage that is not done."""
+"""Coming back to a cluster: what was done, what was interrupted, what is there now; then on to what is not done."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,11 +13,23 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from iconha_tui.engine.events import PASSED
 from iconha_tui.screens.base import WizardScreen
-from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.screens.past import last_run
+from iconha_tui.widgets.glyphs import Mark, duration, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
+from iconha_tui.widgets.when import ago
+
+if TYPE_CHECKING:
+    from iconha_tui.engine.journal import StageProgress
+    from iconha_tui.engine.step import Stage
+    from iconha_tui.widgets.run_state import StageRun
+
+COLUMNS = 74
+"""From this width on, what was and what is stand side by side."""
+BEFORE = 30
 
 
 class Resume(WizardScreen):
@@ -33,60 +48,90 @@ class Resume(WizardScreen):
     def compose(self) -> ComposeResult:
         yield TitleBar()
         with VerticalScroll(id="resume"):
-            yield Static(id="resume-before", markup=False)
+            yield Hanging(id="resume-before")
             yield Hanging(id="resume-found")
-            yield Static(id="resume-next", markup=False)
+        yield Static(id="resume-next", markup=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
-        progress = self.wizard.live.progress
-        if progress.interrupted:
-            last = next((s.step for s in progress.stages.values() if s.state == "running" and s.step), "")
-            said = f"The last run was interrupted{f' at “{last}”' if last else ''}."
-        elif progress.failure is not None and progress.outcome != "done":
-            said = f"The last run stopped: {progress.failure.text}"
-        else:
-            said = "The last run came to its end."
-        self.query_one("#resume-before", Static).update(
-            f"{said} The program now looks at what is really there. It changes nothing."
-        )
-        self.wizard.live.survey()
+        live = self.wizard.live
+        self._before = {stage.name: replace(live.progress.stage(stage.name)) for stage in self.wizard.stages}
+        self.query_one("#resume-before", Hanging).show(last_run(live.progress, self.wizard.stages, time.time()))
+        live.survey()
         self.follow()
+        self.query_one("#resume").focus()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.follow)
 
     def follow(self) -> None:
         app = self.wizard
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
-        rows: list[Row] = []
-        for number, stage in enumerate(app.stages, start=1):
-            run = app.live.runs[stage.name]
-            look = mark(run.state)
-            text = next((step.text for step in reversed(run.steps) if step.text and step.state != "done"), "")
-            if run.state == "running" and run.current:
-                text = run.current.title
-            elif run.state == "done":
-                text = duration(run.seconds)
-            lead = Content.assemble(f"{number} {stage.title:<25}", (f"{look.glyph} {look.word:<9}", look.style))
-            rows.append((lead, Content.styled(text, MUTED)))
-        self.query_one(Hanging).show(rows)
+        self.query_one("#resume-found", Hanging).show(self._rows())
         self.query_one("#resume-next", Static).update(self._next())
         if app.busy != self._busy:
             self._busy = app.busy
             self.refresh_bindings()
 
+    # What was, and what is
+
+    def _rows(self) -> Iterator[Row]:
+        wide = self.query_one("#resume-found").size.width >= COLUMNS
+        yield (
+            Content.styled(f"{'':28}", MUTED),
+            Content.styled(f"{'the journal says':<{BEFORE}}now" if wide else "the journal says, and now", MUTED),
+        )
+        for number, stage in enumerate(self.wizard.stages, start=1):
+            was, run = self._before[stage.name], self.wizard.live.runs[stage.name]
+            lead = Content(f"{number} {stage.title:<26}")
+            before, now = _before(was), self._now(stage, run)
+            if wide:
+                yield lead, Content.assemble(before.truncate(BEFORE, pad=True, ellipsis=True), now)
+            else:
+                yield lead, before
+                yield " " * 28, now
+            if text := self._why(was, run):
+                yield " " * 28, text
+
+    def _now(self, stage: Stage, run: StageRun) -> Content:
+        if run.state == "running":
+            return _styled(mark("running"), f"looking: {run.current.title}" if run.current else "looking")
+        if not _looked(run):
+            return Content.styled("" if self.wizard.busy else "not looked at", MUTED)
+        return _styled(mark(run.state))
+
+    def _why(self, was: StageProgress, run: StageRun) -> Content | None:
+        """What a look found that is not done, and whether it is news."""
+        if run.state in (*PASSED, "running") or not _looked(run):
+            return None
+        said = next((step.text for step in reversed(run.steps) if step.text and step.state not in PASSED), "")
+        if failure := run.failure:
+            said = f"{failure.where + ': ' if failure.where else ''}{failure.text}"
+        if was.state not in PASSED:
+            return Content.styled(said, MUTED)
+        look = mark("warning")
+        return Content.assemble((f"{look.glyph} different now  ", look.style), said)
+
+    # What comes next
+
     def _next(self) -> str:
         app = self.wizard
         if app.busy:
-            return "Looking …  F9 stops."
+            return "Looking at what is there; nothing is changed. F9 stops."
         trouble = next(iter(app.live.trouble.values()), None)
         if trouble is not None:
-            return f"{trouble}\n\nF5 looks again, F8 goes on all the same."
-        name = app.first_open_stage()
-        stage = next(stage for stage in app.stages if stage.name == name)
-        if app.live.progress.stage(name).state == "done":
-            return "Everything is done. F8 shows the summary, F7 from there the stages."
-        failure = app.live.runs[name].failure
-        why = f"{failure.where + ': ' if failure.where else ''}{failure.text} {failure.remedy}\n\n" if failure else ""
-        return f"{why}F8 goes on with “{stage.title}”."
+            return f"{trouble} F5 looks again, F8 goes on all the same."
+        stage = self._open()
+        if stage is None:
+            return "Next: nothing is left to do. F8 shows the summary, F7 from there the stages."
+        failure = app.live.runs[stage.name].failure
+        again = " again, which was done before" if self._before[stage.name].state in PASSED else ""
+        remedy = f"{failure.remedy} " if failure and failure.remedy else ""
+        return f"Next: {remedy}F8 goes on with “{stage.title}”{again}."
+
+    def _open(self) -> Stage | None:
+        progress = self.wizard.live.progress
+        return next((stage for stage in self.wizard.stages if progress.stage(stage.name).state not in PASSED), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("go_on", "look"):
@@ -94,12 +139,11 @@ class Resume(WizardScreen):
         return self.wizard.busy if action == "stop" else True
 
     def action_go_on(self) -> None:
-        app = self.wizard
-        name = app.first_open_stage()
-        if app.live.progress.stage(name).state == "done":
-            app.show_summary()
+        stage = self._open()
+        if stage is None:
+            self.wizard.show_summary()
         else:
-            app.show_stage(name)
+            self.wizard.show_stage(stage.name)
 
     def action_look(self) -> None:
         self.wizard.live.survey()
@@ -109,3 +153,25 @@ class Resume(WizardScreen):
 
     def action_leave(self) -> None:
         self.wizard.leave_cluster()
+
+
+def _looked(run: StageRun) -> bool:
+    """Whether a look has come as far as this stage."""
+    return run.state != "todo" or any(step.text for step in run.steps)
+
+
+def _before(was: StageProgress) -> Content:
+    """What the journal says of a stage: its state, how long its work took, and when that was."""
+    if was.state == "running":
+        return _styled(replace(mark("cancelled"), word="interrupted"))
+    if was.state in PASSED and was.worked:
+        return _styled(
+            mark(was.state), Content.styled(f"{duration(was.seconds)}, {ago(was.worked, time.time())}", MUTED)
+        )
+    return _styled(mark(was.state))
+
+
+def _styled(look: Mark, more: Content | str = "") -> Content:
+    word = look.word if not isinstance(more, str) or not more else more
+    tail = more if isinstance(more, Content) else ""
+    return Content.assemble((f"{look.glyph} {word} ", look.style), tail)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import DataTable, Static
+from textual.content import Content
+from textual.events import Click, Resize
+from textual.message import Message
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
-    from iconha_tui.engine.journal import Progress
+    from iconha_tui.engine.step import Stage
+    from iconha_tui.store import Saved
 
 INTRO = (
     "Two machines on AWS become an active/passive pair for an ICON P-Rep: Corosync and Pacemaker watch over them, and an "
@@ -24,16 +30,103 @@ INTRO = (
     "runs, and starts nothing before you press a key."
 )
 EMPTY = "No cluster is saved here yet. Press n to begin one."
+LOST = (
+    "Deleted on this machine: its settings, journal, transcript and the host keys that you accepted ({folder}).\n\n"
+    "Nothing on AWS or on the nodes is touched"
+)
+TAGGED = (
+    ": the machines and the Elastic IP stay as they are, and go on costing what they cost. They are tagged {tag}: a new cluster "
+    "of that name finds them again."
+)
+KEPT = (
+    "Only its name here changes, at once. What it has on AWS is tagged {tag}, stays so, and is found by that; nothing on the "
+    "nodes changes."
+)
+FREE = "Nothing has run yet: what is made on AWS will be tagged with the new name."
+
+
+class Read(Message):
+    """A thread has read what is saved."""
+
+    def __init__(self, saved: Sequence[Saved], stages: Sequence[Stage]) -> None:
+        super().__init__()
+        self.saved, self.stages = saved, stages
+
+
+class SavedClusters(OptionList):
+    """The saved clusters, some lines each. A click chooses one, a second one opens it."""
+
+    def __init__(self) -> None:
+        super().__init__(id="saved")
+        self.saved: Sequence[Saved] = ()
+        self._stages: Sequence[Stage] = ()
+        self._width = 0
+
+    @property
+    def chosen(self) -> Saved | None:
+        return self.saved[self.highlighted] if self.saved and self.highlighted is not None else None
+
+    def show(self, saved: Sequence[Saved], stages: Sequence[Stage]) -> None:
+        """Shows other clusters; the one that was chosen stays so, where it is still there."""
+        name = self.chosen.name if self.chosen else ""
+        self.saved, self._stages = saved, stages
+        self._lay_out()
+        places = [each.name for each in saved]
+        self.highlighted = places.index(name) if name in places else 0 if places else None
+
+    def on_resize(self, event: Resize) -> None:
+        if self.scrollable_content_region.width != self._width and self.saved:
+            chosen = self.highlighted
+            self._lay_out()
+            self.highlighted = chosen
+
+    def _lay_out(self) -> None:
+        self._width = self.scrollable_content_region.width
+        options = [part for each in self.saved for part in (Option(self._told(each, here=False)), None)]
+        self.set_options(options[:-1])
+
+    @on(OptionList.OptionHighlighted)
+    def _mark(self, event: OptionList.OptionHighlighted) -> None:
+        """Marks the chosen one with a glyph: its ground alone would be a colour only."""
+        event.stop()
+        for index, each in enumerate(self.saved):
+            self.replace_option_prompt_at_index(index, self._told(each, here=index == self.highlighted))
+
+    def _told(self, saved: Saved, *, here: bool) -> Content:
+        """A cluster's lines, for the width there is."""
+        from iconha_tui.screens.past import standing
+        from iconha_tui.widgets.glyphs import HERE, mark
+        from iconha_tui.widgets.hanging import MUTED, hang
+        from iconha_tui.widgets.when import ago, moment
+
+        width = max(self._width, 30)
+        stands = standing(saved, self._stages)
+        look = mark(stands.state)
+        tagged = f"   tagged {saved.tag}" if saved.tag != saved.name else ""
+        name = Content.assemble((f"{HERE if here else ' '} {saved.name}", "bold"))
+        when = Content.styled(f"{ago(saved.at, time.time())}   {moment(saved.at)}{tagged}", MUTED)
+        fits = name.cell_length + 3 + when.cell_length <= width
+        lines = [Content.assemble(name, "   ", when)] if fits else [*hang(name, "", width), *hang("  ", when, width)]
+        lines += hang(Content.styled(f"  {look.glyph} {stands.word:<13}", look.style), stands.reached, width)
+        lines += hang(Content.styled(f"    {'next':<13}", MUTED), stands.then, width)
+        return Content("\n").join(lines)
+
+    def on_click(self, event: Click) -> None:
+        clicked = event.style.meta.get("option")
+        if isinstance(clicked, int) and clicked != self.highlighted:
+            self.highlighted = clicked
+            event.prevent_default()
 
 
 class Welcome(WizardScreen):
-    """Saved clusters: resume, begin, look at the status, forget."""
+    """Saved clusters: open, begin, look at the status, rename, delete."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,f5", "resume", "Open", key_display="⏎"),
+        Binding("enter,f5", "resume", "Open", key_display="Enter"),
         Binding("n,f8", "new", "New", key_display="n"),
         Binding("s", "status", "Status"),
-        Binding("d,delete", "forget", "Forget a cluster", show=False),
+        Binding("r", "rename", "Rename"),
+        Binding("d,delete", "delete", "Delete", key_display="d"),
         Binding("q", "app.quit", "Quit", show=False),
     ]
     topic = "welcome"
@@ -44,52 +137,62 @@ class Welcome(WizardScreen):
         with Vertical(id="welcome"):
             yield Static(INTRO, id="intro", markup=False)
             yield Static(EMPTY, id="saved-title", markup=False)
-            yield DataTable(cursor_type="row", id="saved")
+            yield SavedClusters()
         yield KeyLine()
 
     def on_mount(self) -> None:
-        table = self.query_one(DataTable)
-        table.add_columns("Cluster", "Stage", "State", "Last worked on")
-        table.display = False
-        self.call_after_refresh(self._fill)  # reading journals waits until the first paint
+        self._list.display = False
+        self.call_after_refresh(self._look)
 
     def on_screen_resume(self) -> None:
         if self._painted:
-            self._fill()
+            self._look()
 
-    def _fill(self) -> None:
+    @property
+    def _list(self) -> SavedClusters:
+        return self.query_one(SavedClusters)
+
+    def _look(self) -> None:
+        """Reads what is saved, in a thread: journals are long, and the spec's reader is slow to import."""
         self._painted = True
-        table = self.query_one("#saved", DataTable)
-        table.clear()
-        for name in self.wizard.store.names():
-            progress = self.wizard.store.progress(name)
-            table.add_row(name, *describe(progress), key=name)
-        table.display = table.row_count > 0
-        self.query_one("#saved-title", Static).update("Saved clusters" if table.row_count else EMPTY)
-        if table.row_count:
-            table.focus()
+        self.run_worker(self._read, thread=True, exclusive=True, exit_on_error=False, group="saved")
+
+    def _read(self) -> None:
+        self.post_message(Read(self.wizard.store.saved(), self.wizard.stages))
+
+    @on(Read)
+    def _show(self, event: Read) -> None:
+        listed = self._list
+        there = bool(event.saved)
+        listed.display = there
+        listed.show(event.saved, event.stages)
+        self.query_one("#welcome").set_class(there, "-some")
+        self.query_one("#saved-title", Static).update("Saved clusters" if there else EMPTY)
+        if there and self.focused is None:
+            listed.focus()
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("resume", "forget", "status"):
-            return bool(self._chosen())
+        if action in ("resume", "status", "rename", "delete"):
+            return bool(self.query(SavedClusters)) and self._list.chosen is not None
         return True
 
-    def _chosen(self) -> str:
-        tables = self.query("#saved")
-        if not tables:
-            return ""
-        table = tables.first(DataTable)
-        return str(table.ordered_rows[table.cursor_row].key.value) if table.row_count else ""
+    @property
+    def _chosen(self) -> Saved:
+        chosen = self._list.chosen
+        assert chosen is not None  # noqa: S101  the keys are off where there is none
+        return chosen
 
-    @on(DataTable.RowSelected)
-    def _selected(self, event: DataTable.RowSelected) -> None:
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.action_resume()
 
     def action_resume(self) -> None:
-        if name := self._chosen():
-            self.wizard.open_named(name)
+        self.wizard.open_named(self._chosen.name)
+
+    def action_status(self) -> None:
+        self.wizard.show_status(self._chosen.name)
 
     def action_new(self) -> None:
         from iconha_tui.screens.dialogs import NameIt
@@ -103,69 +206,59 @@ class Welcome(WizardScreen):
         )
 
     def _free_name(self) -> str:
-        taken = set(self.wizard.store.names())
+        taken = {name for each in self._list.saved for name in (each.name, each.tag)}
         return next(name for name in ("icon", *(f"icon-{n}" for n in range(2, 999))) if name not in taken)
 
-    def _wrong(self, name: str) -> str:
+    def _wrong(self, name: str, *, own: str = "") -> str:
+        """What is wrong with a new name; own: the name in the tags of the cluster that gets it."""
         from pydantic import TypeAdapter, ValidationError
 
         from iconha_tui.spec import ClusterName, sentences
 
-        if name in self.wizard.store.names():
-            return "A cluster of this name is saved already; Escape, then Enter opens it."
+        for each in self._list.saved:
+            if name == each.name:
+                return "Type another name." if each.tag == own else "A cluster of this name is saved already."
+            if name == each.tag != own:
+                return f"What the cluster {each.name} has on AWS is tagged with this name."
         try:
             TypeAdapter(ClusterName).validate_python(name)
         except ValidationError as error:
             return sentences(error)[0]
         return ""
 
-    def action_status(self) -> None:
-        self.wizard.show_status(self._chosen())
+    def action_rename(self) -> None:
+        from iconha_tui.screens.dialogs import NameIt
 
-    def action_forget(self) -> None:
+        chosen = self._chosen
+
+        def named(name: str | None) -> None:
+            if name:
+                self._do(lambda: self.wizard.rename_cluster(chosen.name, name))
+
+        text = KEPT.format(tag=chosen.tag) if chosen.begun else FREE
+        self.app.push_screen(
+            NameIt(f"Rename {chosen.name}", text, chosen.name, lambda name: self._wrong(name, own=chosen.tag)), named
+        )
+
+    def action_delete(self) -> None:
         from iconha_tui.screens.dialogs import Ask
 
-        name = self._chosen()
+        chosen = self._chosen
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._forget(name)
+                self._do(lambda: self.wizard.delete_cluster(chosen.name))
 
-        self.app.push_screen(
-            Ask(
-                f"Forget the cluster {name}?",
-                "Its settings, journal and transcript on this machine are deleted. The machines, the Elastic IP and whatever "
-                "else is on AWS stay as they are, and go on costing what they cost.",
-                yes="delete its files",
-                no="keep it",
-            ),
-            answered,
-        )
+        text = LOST.format(folder=self.wizard.store.folder(chosen.name))
+        text += TAGGED.format(tag=chosen.tag) if chosen.begun else "."
+        question = Ask(f"Delete the cluster {chosen.name} here?", text, yes="delete its files", no="keep it")
+        self.app.push_screen(question, answered)
 
-    def _forget(self, name: str) -> None:
+    def _do(self, change: Callable[[], None]) -> None:
         from iconha_tui.errors import Trouble
 
         try:
-            self.wizard.store.delete(name)
+            change()
         except (Trouble, OSError) as error:
             self.wizard.tell(error)
-        self._fill()
-
-
-def describe(progress: Progress) -> tuple[str, str, str]:
-    """Stage reached, state and time of a cluster's runs."""
-    from iconha_tui.widgets.glyphs import mark
-
-    if not progress.stages:
-        return "–", "○ not begun", "–"
-    reached = list(progress.stages)[-1]
-    for name, stage in progress.stages.items():
-        if stage.state != "done":
-            reached = name
-            break
-    if progress.interrupted:
-        state = f"{mark('cancelled').glyph} interrupted"
-    else:
-        look = mark(progress.stages[reached].state)
-        state = f"{look.glyph} {look.word}"
-    return reached, state, time.strftime("%Y-%m-%d %H:%M", time.localtime(progress.last))
+        self._look()
