@@ -95,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
 
     add_lab_parser(commands)
 
+    report_p = commands.add_parser("report", help="pack what tells what is wrong, without secrets, to send to somebody")
+    report_p.add_argument(
+        "name", nargs="?", metavar="NAME", help="a saved cluster; the last one worked on when left out"
+    )
+    report_p.add_argument("-o", "--output", type=Path, metavar="FILE", help="the archive (tar.gz); here when left out")
+    report_p.set_defaults(func=report)
+
     where_p = commands.add_parser("where", help="where the program keeps its files")
     where_p.set_defaults(func=where)
     return top
@@ -232,6 +239,18 @@ def corosync_check(args: argparse.Namespace) -> int:
     if not found:
         print(f"{name}: nothing to object to")
     return FAILED if has_errors(found) else DONE
+
+
+def report(args: argparse.Namespace) -> int:
+    from iconha_tui import report as reports
+
+    store = _store()
+    name = store.known(args.name)
+    print(f"Asking AWS and the nodes of {name}. Nothing is changed.", file=sys.stderr)
+    path, manifest = reports.make(store, name, args.output)
+    print(manifest)
+    print(f"Written to {sentence(str(path))}, for your eyes alone until you send it.")
+    return DONE
 
 
 def where(args: argparse.Namespace) -> int:

@@ -131,6 +131,16 @@ def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
     return frozen.access_key or "", frozen.secret_key or ""
 
 
+def secrets_of(aws: Aws) -> list[str]:
+    """What of the operator's own credentials must stand in no file. Raises Trouble."""
+    try:
+        credentials = _session(aws).get_credentials()
+    except BotoCoreError as error:
+        raise _unreached("credentials", aws.region, error) from error
+    frozen = credentials.get_frozen_credentials() if credentials else None
+    return [each for each in frozen or () if each]
+
+
 def profiles(aws: Aws) -> list[str]:
     """The names of the profiles that the operator's AWS config files have."""
     found = _session(aws.model_copy(update={"profile": ""})).available_profiles
