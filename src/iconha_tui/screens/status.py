@@ -91,18 +91,17 @@ class StatusScreen(WizardScreen):
         self.query_one("#status-verdict", Hanging).show(view.verdict_rows(report) if self._drawn else _waiting(report))
         for number, node in enumerate(report.nodes):
             card = self._card(f"node-{number}")
-            holds = report.holder_by_cluster == node.name
+            holds = report.holder == node.name
             card.set_class(holds, "-holder")
             card.show(
                 view.node_rows(node, report),
                 node.name,
                 Content.styled("has the address", "$text-primary") if holds else "",
-                view.ages(each for each in report.sources if each.node == node.name),
+                view.ages(each for each in report.sources if each.node == node.name and each.part != "view"),
             )
-        nodes = [source for source in report.sources if source.part == "node"]
-        aws = report.source("aws")
-        self._card("address").show(view.address_rows(report), "Elastic IP", age=view.ages([aws, *nodes]))
-        self._card("cluster").show(view.cluster_rows(report), "Cluster", age=view.ages(nodes))
+        aws, seen = report.source("aws"), report.view
+        self._card("address").show(view.address_rows(report), "Elastic IP", age=view.ages([aws, seen]))
+        self._card("cluster").show(view.cluster_rows(report), "Cluster", age=view.ages([seen]))
         self._card("events").show(view.event_rows(report), "Events", age="newest first")
 
     def _card(self, name: str) -> Card:

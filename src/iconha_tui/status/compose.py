@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, ResourceStatus, milliseconds, seconds_since_1970
-from iconha_tui.cluster.log_events import ClusterEvent, operation_event, timeline
+from iconha_tui.cluster.log_events import ClusterEvent, operation_event, parse_events, timeline
 from iconha_tui.spec import Spec
 from iconha_tui.status import said
 from iconha_tui.status.eyes import Answer
@@ -16,6 +16,7 @@ from iconha_tui.status.sentences import event_sentence
 from iconha_tui.status.verdict import judge
 
 AWSEIP = "ocf:heartbeat:awseip"
+NOT_YET = "It has not been looked at yet."
 EVENTS = 100
 """Events of a report."""
 OPERATIONS = 8
@@ -30,10 +31,11 @@ class Part:
     node: str | None = None
     seen_at: float | None = None
     answer: Answer | None = None
-    trouble: str = "Nobody has looked yet."
+    trouble: str = ""
 
     @property
     def fresh(self) -> bool:
+        """Whether the newest look brought the answer."""
         return self.answer is not None and not self.trouble
 
 
@@ -45,9 +47,11 @@ def compose(spec: Spec, parts: Parts, at: float) -> Report:
     aws = parts["aws", None]
     facts = aws.answer or {}
     looks = {name: parts["node", name] for name in spec.names}
+    views = {name: parts["view", name] for name in spec.names}
     told = {name: said.read(look.answer) for name, look in looks.items() if look.answer is not None}
+    viewed = {name: said.read(view.answer) for name, view in views.items() if view.answer is not None}
     nodes = [_node(name, facts, looks[name], parts["ports", name], told.get(name)) for name in spec.names]
-    teller = _best_view(looks, told)
+    teller = _best_view(views, viewed)
     report = Report(
         schema=SCHEMA,
         cluster=spec.name,
@@ -60,7 +64,7 @@ def compose(spec: Spec, parts: Parts, at: float) -> Report:
         sources=[_source(part, at) for part in parts.values()],
         nodes=nodes,
         seen_by=teller,
-        seen_at=looks[teller].seen_at if teller else None,
+        seen_at=views[teller].seen_at if teller else None,
         quorate=None,
         quorum_flags=[],
         votes=None,
@@ -74,15 +78,19 @@ def compose(spec: Spec, parts: Parts, at: float) -> Report:
         events=[],
     )
     if teller:
-        _take_cluster(report, told[teller])
-    report.events = _events(report, told)
+        _take_cluster(report, viewed[teller])
+    for node in nodes:
+        if looks[node.name].fresh and not node.runs_pacemaker:
+            node.online = False
+    report.events = _events(report, told, viewed.get(teller or ""))
     judge(report, told)
     return report
 
 
 def _source(part: Part, at: float) -> Source:
     age = None if part.seen_at is None else round(max(at - part.seen_at, 0), 1)
-    return Source(part.part, part.node, part.seen_at, age, part.trouble)  # type: ignore[arg-type]
+    trouble = part.trouble or ("" if part.answer is not None else NOT_YET)
+    return Source(part.part, part.node, part.seen_at, age, trouble)  # type: ignore[arg-type]
 
 
 def _node(name: str, facts: Answer, look: Part, ports: Part, told: Said | None) -> Node:
@@ -93,7 +101,7 @@ def _node(name: str, facts: Answer, look: Part, ports: Part, told: Said | None) 
         zone=facts.get(f"{name}.zone"),
         private_ip=facts.get(f"{name}.private_ip"),
         public_ip=facts.get(f"{name}.public_ip"),
-        answers=look.fresh if look.answer is not None or look.trouble != Part.trouble else None,
+        answers=look.fresh if look.answer is not None or look.trouble else None,
     )
     if ports.answer is not None:
         found.ports = {port: bool(is_open) for port, is_open in ports.answer.items() if port.isdigit()}
@@ -120,16 +128,16 @@ def _holder(facts: Answer, nodes: list[Node]) -> str:
     return str(ours.get(holder, holder)) if holder else NOBODY
 
 
-def _best_view(looks: Mapping[str, Part], told: Mapping[str, Said]) -> str | None:
+def _best_view(views: Mapping[str, Part], told: Mapping[str, Said]) -> str | None:
     """Whose view to take: a fresh one, with quorum and a DC. A node that is cut off may still believe in an older world."""
 
     def rank(name: str) -> tuple[bool, bool, bool, bool, float]:
-        view, look = told[name].view, looks[name]
-        assert view is not None  # noqa: S101  only those that have one are ranked
-        age = 0 if look.fresh else look.seen_at or 0
-        return look.fresh, bool(view.with_quorum), view.dc is not None, view.dc == name, age
+        view, part = told[name].view, views[name]
+        assert view is not None  # noqa: S101  that is what makes it a view
+        age = 0 if part.fresh else part.seen_at or 0
+        return part.fresh, bool(view.with_quorum), view.dc is not None, view.dc == name, age
 
-    return max((name for name in told if told[name].view is not None), key=rank, default=None)
+    return max(told, key=rank, default=None)
 
 
 def _take_cluster(report: Report, told: Said) -> None:
@@ -187,9 +195,11 @@ def _resource(resource: ResourceStatus, view: ClusterStatus, nodes: list[Node]) 
     )
 
 
-def _events(report: Report, told: Mapping[str, Said]) -> list[Event]:
-    found = [event for name, each in told.items() for event in _by_our_clock(name, each)]
-    teller = told.get(report.seen_by or "")
+def _events(report: Report, told: Mapping[str, Said], teller: Said | None) -> list[Event]:
+    names = {number: node.name for number, node in enumerate(report.nodes, start=1)}
+    if teller is not None:
+        names |= teller.names()
+    found = [event for name, each in told.items() for event in _by_our_clock(name, each, names)]
     found += _operations(report, -_offset(teller) if teller else 0)
     return [
         Event(round(event.at, 3), event.kind, event.node, event.resource, event_sentence(event))
@@ -197,8 +207,8 @@ def _events(report: Report, told: Mapping[str, Said]) -> list[Event]:
     ]
 
 
-def _by_our_clock(name: str, told: Said) -> Iterator[ClusterEvent]:
-    for event in told.events(name):
+def _by_our_clock(name: str, told: Said, names: Mapping[int, str]) -> Iterator[ClusterEvent]:
+    for event in parse_events(told.log, names, name):
         yield replace(event, at=event.at - _offset(told))
 
 

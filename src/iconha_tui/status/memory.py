@@ -11,6 +11,7 @@ from typing import Any
 from iconha_tui import disk
 from iconha_tui.errors import Trouble
 from iconha_tui.status.compose import Part, Parts
+from iconha_tui.status.report import Chain
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ _ROOM = 4 << 20
 _SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
     "aws": {},
     "node": {"said": str, "began": (int, float), "ended": (int, float)},
+    "view": {"said": str, "began": (int, float), "ended": (int, float)},
     "ports": {"address": str},
 }
 """What an answer must have to be read back."""
@@ -56,6 +58,8 @@ def _part(told: Any) -> Part:
     shape = _SHAPES[part]
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), kind) for name, kind in shape.items()):
         raise TypeError(part)
+    for chain in answer.get("chains") or ():
+        Chain(**chain)
     return Part(
         part, node, min(seen_at, time.time()), answer, "It has not been looked at since this program was started."
     )

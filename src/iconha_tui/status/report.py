@@ -29,8 +29,8 @@ class Source:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _DESCRIBED
 
-    part: Literal["aws", "node", "ports"]
-    """aws: EC2's word; node: a machine by SSH; ports: the P-Rep's ports from outside."""
+    part: Literal["aws", "node", "view", "ports"]
+    """aws: EC2's word; node: a machine by SSH; view: what it tells of the cluster; ports: the P-Rep's ports from outside."""
     node: str | None
     """The node; null for aws."""
     seen_at: float | None
@@ -94,7 +94,7 @@ class Node:
     answers: bool | None = None
     """Whether the newest look reached it over SSH."""
     online: bool | None = None
-    """Whether the cluster has it as online."""
+    """Whether the cluster has it as online; false too where its own Pacemaker does not run."""
     standby: bool | None = None
     """Whether it is told to run nothing."""
     maintenance: bool | None = None
@@ -133,6 +133,16 @@ class Node:
     """The P-Rep's chains."""
     chain_trouble: str = ""
     """Why they are not known, where port 9000 answers."""
+
+    @property
+    def runs_pacemaker(self) -> bool:
+        """Whether systemd says nothing to the contrary."""
+        return self.pacemaker_service in (None, "active", "reloading", "unknown")
+
+    @property
+    def runs_corosync(self) -> bool:
+        """Whether systemd says nothing to the contrary."""
+        return self.corosync_service in (None, "active", "reloading", "unknown")
 
 
 @dataclass
@@ -263,6 +273,18 @@ class Report:
     def source(self, part: str, node: str | None = None) -> Source:
         """What is known of a look at a part."""
         return next(each for each in self.sources if (each.part, each.node) == (part, node))
+
+    @property
+    def view(self) -> Source:
+        """What is known of the look whose view of the cluster this is; of the first node's, where none has told any."""
+        return self.source("view", self.seen_by or self.nodes[0].name)
+
+    @property
+    def holder(self) -> str | None:
+        """Who holds the address now: by EC2's word, by the cluster's where EC2's is not known now."""
+        if not self.source("aws").trouble:
+            return self.holder_by_ec2
+        return None if self.view.trouble else self.holder_by_cluster
 
     def node(self, name: str | None) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
-from iconha_tui.cluster.log_events import ClusterEvent, parse_events
 from iconha_tui.cluster.membership import Link, Member, Quorum, parse_links, parse_members, parse_quorum
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.status.eyes import CUT, Answer
@@ -34,13 +33,13 @@ class Said:
     why_no_view: str
     log: list[str] = field(repr=False)
 
-    def events(self, teller: str) -> list[ClusterEvent]:
-        """What its journal tells."""
-        names = {nodeid: name for nodeid, name in self.quorum.members.items() if not name[0].isdigit()}
+    def names(self) -> dict[int, str]:
+        """The nodes by Corosync's ids."""
+        found = {nodeid: name for nodeid, name in self.quorum.members.items() if not name[0].isdigit()}
         for node in self.view.nodes if self.view else ():
             if node.id and node.id.isascii() and node.id.isdigit() and len(node.id) < 10:
-                names[int(node.id)] = node.name
-        return parse_events(self.log, names, teller)
+                found[int(node.id)] = node.name
+        return found
 
 
 def read(answer: Answer) -> Said:
@@ -78,12 +77,12 @@ def _read(said: str, began: float, ended: float) -> Said:
 
 def _view(xml: str) -> tuple[ClusterStatus | None, str]:
     if not xml.strip():
-        return None, "crm_mon says nothing there."
+        return None, "crm_mon says nothing"
     try:
         view = parse_crm_mon(xml.strip())
     except ClusterXMLError as error:
-        return None, clean(str(error))
-    return (view, "") if view.nodes else (None, "crm_mon names no node.")
+        return None, clean(str(error)).rstrip(".")
+    return (view, "") if view.nodes else (None, "crm_mon names no node")
 
 
 def _clock(first: float | None, last: float | None, began: float, ended: float) -> tuple[float | None, float | None]:

@@ -43,7 +43,7 @@ def _block(report: Report) -> Iterator[str]:
         f"{report.elastic_ip or 'not known'}; EC2 says {ec2}, the cluster says {cluster}: {agree}",
         _age(report.source("aws")),
     )
-    view = report.source("node", report.seen_by) if report.seen_by else None
+    view = report.view
     for resource in report.resources:
         yield _line(resource.id, _resource(resource, report.at), _age(view))
     yield _line("cluster", _cluster(report), _age(view))
@@ -85,8 +85,10 @@ def _node(node: Node, report: Report) -> Iterator[str]:
     state = {True: "online", False: "OFFLINE", None: "state not known"}[node.online]
     words = [f"{state}, DC" if node.dc else state]
     words += [word for word in ("standby", "maintenance", "pending", "unclean") if getattr(node, word)]
+    words += [f"pacemaker {node.pacemaker_service}"] if not node.runs_pacemaker and not look.trouble else []
     words += [{True: "member", False: "NO MEMBER", None: "membership not known"}[node.joined]]
-    words += [f"link {link.number} {'up' if link.ok else 'DOWN'}" for link in node.links if link.ok is not None]
+    links = [] if look.trouble else node.links
+    words += [f"link {link.number} {'up' if link.ok else 'DOWN'}" for link in links if link.ok is not None]
     if node.instance_state not in (None, "running"):
         words.append(f"instance {node.instance_state}")
     yield _line(node.name, ", ".join(words))

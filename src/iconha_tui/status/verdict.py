@@ -38,7 +38,7 @@ class _Case:
         self.report = report
         self.told = told
         self.aws = self.fresh("aws")
-        self.view = report.seen_by is not None and self.fresh("node", report.seen_by)
+        self.view = not report.view.trouble
         self.down = {node.name for node in report.nodes if self.aws and node.instance_state not in (None, "running")}
         self.stopped = {name for name, each in told.items() if each.view is None and self.fresh("node", name)}
         self.cluster_known = self.view or bool(self.stopped) or len(self.down) == len(report.nodes)
@@ -48,7 +48,7 @@ class _Case:
 
     def missing(self) -> Iterator[str]:
         for source in self.report.sources:
-            if not source.trouble or source.node in self.down:
+            if not source.trouble or source.node in self.down or source.part == "view":
                 continue
             what = {"aws": "AWS", "node": source.node, "ports": f"{source.node}, ports"}[source.part]
             yield f"{what}: {source.trouble.removeprefix(f'{source.node}: ')}"
@@ -84,12 +84,14 @@ class _Case:
         elif node.answers is False and self.cluster_known:
             yield f"{node.name} does not answer over SSH."
         elif node.name in self.stopped:
-            yield f"{node.name}: the cluster does not run there. {self.told[node.name].why_no_view}"
+            services = f"corosync {node.corosync_service}, pacemaker {node.pacemaker_service}"
+            why = self.told[node.name].why_no_view if node.runs_pacemaker and node.runs_corosync else services
+            yield f"{node.name}: the cluster does not run there ({why})."
 
     def _member(self, node: Node) -> Iterator[str]:
         if node.online is None:
             yield f"The cluster does not know {node.name}."
-        elif not node.online:
+        elif not node.online and node.name not in self.stopped:
             yield f"{node.name} is {'unclean: the cluster has lost it' if node.unclean else 'offline in the cluster'}."
         elif node.standby:
             yield f"{node.name} is on standby: nothing can move to it."
@@ -103,7 +105,7 @@ class _Case:
     def _inside(self, node: Node) -> Iterator[str]:
         if self.fresh("node", node.name):
             for link in node.links:
-                if link.ok is False and node.online:
+                if link.ok is False and all(each.online for each in self.report.nodes):
                     yield f"{node.name}: Corosync's link {link.number} is down."
             offset = node.clock_offset_s or 0
             if abs(offset) - (node.clock_uncertainty_s or 0) > CLOCK:

@@ -43,12 +43,9 @@ class Watcher:
         self._closed = Event()
         self._aws_tried = Event()
         self._wake: dict[Key, Event] = {}
-        keys: list[Key] = [
-            ("aws", None),
-            *(("node", each) for each in spec.names),
-            *(("ports", each) for each in spec.names),
-        ]
-        self._parts: dict[Key, Part] = {key: Part(*key) for key in keys}
+        self._keys: list[Key] = [("aws", None), *((part, name) for part in ("node", "ports") for name in spec.names)]
+        views: list[Key] = [("view", name) for name in spec.names]  # they come with the nodes
+        self._parts: dict[Key, Part] = {key: Part(*key) for key in (*self._keys, *views)}
         self.turns = 0
         """Looks that have ended: a screen that has drawn as many has nothing to do."""
         self._recall()
@@ -73,7 +70,7 @@ class Watcher:
         """Looks at everything once, all parts at the same time but for what the nodes' addresses need."""
         self._look(("aws", None))
         self._aws_tried.set()
-        threads = [Thread(target=self._look, args=(key,), daemon=True) for key in self._parts if key[0] != "aws"]
+        threads = [Thread(target=self._look, args=(key,), daemon=True) for key in self._keys if key[0] != "aws"]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -83,7 +80,7 @@ class Watcher:
 
     def start(self) -> None:
         """Begins to look, until `close`."""
-        for key in self._parts:
+        for key in self._keys:
             self._wake[key] = Event()
             Thread(target=self._go_on, args=(key,), name=f"status-{'-'.join(filter(None, key))}", daemon=True).start()
 
@@ -146,12 +143,19 @@ class Watcher:
 
     def _settle(self, key: Key, answer: Answer | None, trouble: str) -> None:
         with self._lock:
-            before = self._parts[key]
-            if answer is None:
-                self._parts[key] = replace(before, trouble=trouble)
-            else:
-                self._parts[key] = Part(*key, seen_at=round(time.time(), 1), answer=answer, trouble="")
+            self._put(key, answer, trouble)
+            if key[0] == "node":
+                found = None if answer is None else said.read(answer)
+                seen = found is not None and found.view is not None
+                why = trouble if found is None else found.why_no_view
+                self._put(("view", key[1]), answer if seen else None, "" if seen else why)
             self.turns += 1
+
+    def _put(self, key: Key, answer: Answer | None, trouble: str) -> None:
+        if answer is None:
+            self._parts[key] = replace(self._parts[key], trouble=trouble)
+        else:
+            self._parts[key] = Part(*key, seen_at=round(time.time(), 1), answer=answer)
 
     def _snapshot(self) -> Parts:
         with self._lock:

@@ -68,23 +68,27 @@ def verdict_rows(report: Report) -> Iterator[Row]:
 
 
 def _summary(report: Report) -> str:
-    resource = next((each for each in report.resources if each.agent == "ocf:heartbeat:awseip"), None)
-    if resource is None or resource.node is None:
-        return f"Elastic IP {report.elastic_ip}" if report.elastic_ip else ""
-    since = f", for {ago(report.at - resource.since)}" if resource.since else ""
-    return f"{report.elastic_ip or 'the Elastic IP'} is on {resource.node}{since}"
+    if not report.holder:
+        return ""
+    found = next(
+        (each.since for each in report.resources if each.node == report.holder and not report.view.trouble), None
+    )
+    since = f", for {ago(report.at - found)}" if found else ""
+    return f"{report.elastic_ip or 'the Elastic IP'} is on {report.holder}{since}"
 
 
 def node_rows(node: Node, report: Report) -> Iterator[Row]:
     """All that is known of a node."""
     aws, look, ports = report.source("aws"), report.source("node", node.name), report.source("ports", node.name)
-    view = report.source("node", report.seen_by) if report.seen_by else None
-    yield _row("pacemaker", _pacemaker(node), view)
-    yield _row("corosync", _corosync(node), view)
+    stopped = not look.trouble and not node.runs_pacemaker
+    yield _row("pacemaker", _pacemaker(node), None if stopped else report.view)
+    members = look if look.seen_at is not None and not look.trouble else report.view
+    yield _row("corosync", _corosync(node, is_old=bool(look.trouble)), members)
     yield _row("instance", _instance(node), aws)
     if addresses := place(node):
         yield _row("addresses", [Content(", ".join(addresses))], aws)
-    yield _row("ssh", [known(node.answers, "answers", "does not answer"), Content.styled(node.os or "", MUTED)], None)
+    system = [Content.styled(node.os or "", MUTED)] if node.answers else []
+    yield _row("ssh", [known(node.answers, "answers", "does not answer"), *system], None)
     if inside := machine(node):
         yield _row("machine", [Content(", ".join(inside))], look)
     if not node.ports:
@@ -103,24 +107,26 @@ def node_rows(node: Node, report: Report) -> Iterator[Row]:
 
 
 def _pacemaker(node: Node) -> Iterator[Content]:
-    yield known(node.online, "online", "offline")
-    if node.dc:
-        yield Content.styled("DC", "bold")
-    for word in ("standby", "maintenance", "pending", "unclean"):
-        if getattr(node, word):
-            yield state("warning", word)
-    if node.pacemaker_service not in (None, "active"):
-        yield state("failed", f"service {node.pacemaker_service}")
+    if not node.runs_pacemaker and not node.online:
+        yield state("failed", f"does not run ({node.pacemaker_service})")
+    else:
+        yield known(node.online, "online", "offline")
+        if node.dc:
+            yield Content.styled("DC", "bold")
+        for word in ("standby", "maintenance", "pending", "unclean"):
+            if getattr(node, word):
+                yield state("warning", word)
     yield Content.styled(node.pacemaker or "", MUTED)
 
 
-def _corosync(node: Node) -> Iterator[Content]:
-    yield known(node.joined, "member", "no member")
-    for link in node.links:
-        if link.ok is not None:
-            yield known(link.ok, f"link {link.number} up", f"link {link.number} down")
-    if node.corosync_service not in (None, "active"):
-        yield state("failed", f"service {node.corosync_service}")
+def _corosync(node: Node, *, is_old: bool) -> Iterator[Content]:
+    if not node.runs_corosync and not is_old:
+        yield state("failed", f"does not run ({node.corosync_service})")
+    else:
+        yield known(node.joined, "member", "no member")
+        for link in node.links:
+            if link.ok is not None and not is_old:
+                yield known(link.ok, f"link {link.number} up", f"link {link.number} down")
     yield Content.styled(node.corosync or "", MUTED)
 
 
@@ -135,7 +141,7 @@ def _instance(node: Node) -> Iterator[Content]:
 def address_rows(report: Report) -> Iterator[Row]:
     """The Elastic IP by both words, and the resource that carries it."""
     aws = report.source("aws")
-    view = report.source("node", report.seen_by) if report.seen_by else None
+    view = report.view
     yield _row(
         "address", [Content(report.elastic_ip or "not known"), Content.styled(report.allocation_id or "", MUTED)], None
     )
@@ -150,16 +156,17 @@ def address_rows(report: Report) -> Iterator[Row]:
         )
         if resource.since:
             yield _row(
-                "since", [Content(f"{clock(resource.since, report.at)} ({ago(report.at - resource.since)})")], None
+                "since", [Content(f"{clock(resource.since, report.at)} ({ago(report.at - resource.since)})")], view
             )
         counted = any(resource.failcounts.values())
-        yield _row("failures", [state("failed" if counted else "done", failures(resource))], None)
+        yield _row("failures", [state("failed" if counted else "done", failures(resource))], view)
         for number, each in enumerate(resource.operations[:4]):
             when = clock(each.at, report.at) if each.at else "?"
-            said = Content.assemble((f"{when}  ", MUTED), f"{each.task} on {each.node}  ")
+            said = Content.assemble((f"{when}  ", MUTED), f"{each.task} on {each.node}")
+            took = f"{each.seconds:.1f} s" if each.seconds else ""
             yield _row(
                 "" if number else "operations",
-                [said.append(known(each.ok or each.task == "probe", each.result, each.result))],
+                [said, known(each.ok or each.task == "probe", each.result, each.result), Content.styled(took, MUTED)],
                 None,
             )
 
@@ -169,16 +176,16 @@ def cluster_rows(report: Report) -> Iterator[Row]:
     if report.seen_by is None:
         yield "", state("unknown", "no node has told the state of the cluster")
         return
-    view = report.source("node", report.seen_by)
+    view = report.view
     votes = f"{report.votes} of {report.expected_votes} votes" if report.votes is not None else ""
     yield _row("quorum", [known(report.quorate, "quorate", "no quorum"), Content.styled(votes, MUTED)], view)
     if report.quorum_flags:
-        yield _row("flags", [Content(", ".join(report.quorum_flags))], None)
+        yield _row("flags", [Content(", ".join(report.quorum_flags))], view)
     controller = next((node.name for node in report.nodes if node.dc), None)
-    yield _row("controller", [Content(controller or "none")], None)
+    yield _row("controller", [Content(controller or "none")], view)
     yield _row("seen by", [Content(report.seen_by)], None)
     for failure in report.failures:
-        yield _row("failed", [state("failed", failure)], None)
+        yield _row("failed", [state("failed", failure)], view)
 
 
 def event_rows(report: Report) -> Iterator[Row]:
@@ -208,7 +215,9 @@ def ages(sources: Iterable[Source]) -> Content:
 
 
 def _row(word: str, said: Iterable[Content], source: Source | None) -> Row:
-    parts = [each for each in said if each]
+    """source: what it was seen by; what is old is told so, and without the colours of what is true now."""
+    told = Content("  ").join(each for each in said if each)
     if source is not None and source.trouble and source.age_s is not None:
-        parts.append(state("warning", f"{ago(source.age_s)} old"))
-    return Content.styled(f"{word:<13}", MUTED), Content("  ").join(parts)
+        age = state("warning", f"{ago(source.age_s)} ago: ")
+        told = Content.assemble(age, (told.plain, MUTED))
+    return Content.styled(f"{word:<13}", MUTED), told
