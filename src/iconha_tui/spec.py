@@ -203,6 +203,9 @@ class Corosync(Part):
     """Milliseconds until a silent node is declared lost; 0: Corosync's default (1000, from 3.0.4 on 3000)."""
     conf: dict[str, ConfText] = Field(default_factory=dict)
     """A whole corosync.conf per node name, where the operator has edited it."""
+    replace: Annotated[str, Field(pattern=r"^([0-9a-f]{16}(\+[0-9a-f]{16})*)?$")] = ""
+    """The files on the nodes that may be replaced although this program has not written them: the first 16 digits of their
+    SHA-256, joined by +. Empty: such a file stops the run."""
     settle: Annotated[int, Field(ge=5, le=600)] = 60
     """Seconds within which both members must have joined."""
 

@@ -50,19 +50,15 @@ def test_each_release_gets_the_packages_that_its_archive_has(
 def test_packages_are_installed_without_a_question_and_outlive_the_connection(system: str) -> None:
     actions = packages.Installed().plan(View(Spec(), {f"{ONE}.os": system}), ONE)
     names = " ".join(packages.apt_packages(View(Spec(), {f"{ONE}.os": system}), ONE))
-    update, install, *_ = only(actions, Run)
-    get = install.shown().splitlines()[-1]
+    install = only(actions, Run)[0]
+    script = install.shown()
     fetch = r"^env DEBIAN_FRONTEND=noninteractive .*apt-get -q .*DPkg::Lock::Timeout=300 .* update 2>&1 \| tee"
-    assert re.search(fetch, update.shown(), re.M)
-    assert get.endswith(f"-y -o Dpkg::Options::=--force-confold install --no-install-recommends {names}")
-    assert install.shown().splitlines()[:2] == [
-        "trap 'systemctl unmask --runtime corosync pacemaker' EXIT",
-        "systemctl mask --runtime corosync pacemaker",
-    ]
-    for script in (update.shown(), install.shown()):
-        assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
-        assert "apt is in use" in script
-    assert update.long
+    assert re.search(fetch, script, re.M)
+    assert script.endswith(f"-y -o Dpkg::Options::=--force-confold install --no-install-recommends {names}")
+    assert "trap 'systemctl unmask --runtime corosync pacemaker; rm -f" in script
+    assert "\nsystemctl mask --runtime corosync pacemaker\n" in script
+    assert "apt is in use" in script
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
     assert install.long
     assert actions[-1].shown() == "pacemakerd --version; corosync -v; crm --version"
     venv = [action for action in actions if "venv" in action.shown() and "pip" in action.shown()]
@@ -273,24 +269,41 @@ def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step()
 
 
 @pytest.mark.parametrize(
-    ("there", "verdict", "words"),
+    ("there", "ours", "allowed", "verdict", "words", "writes"),
     [
-        (None, Needed, "There is no corosync.conf."),
-        ("default", Needed, "It is the package's own."),
-        ("wanted", Done, "as wanted"),
-        ("wanted ", Needed, "backup"),
-        ("another", Needed, "backup"),
+        (None, "", "", Needed, "There is no corosync.conf.", True),
+        ("default", "", "", Needed, "It is the package's own.", True),
+        ("wanted", "wanted", "", Done, "as wanted", None),
+        ("wanted", "", "", Needed, "remembered as this program's", False),
+        ("wanted ", "wanted wanted ", "", Needed, "backup", True),
+        ("another", "another", "", Needed, "backup", True),
+        ("another", "wanted", "", Blocked, "edited by somebody", None),
+        ("another", "", "", Blocked, "has not written", None),
+        ("another", "", "another", Needed, "as you allow", True),
+        ("another", "", "default", Blocked, "has not written", None),
     ],
 )
-def test_a_file_is_replaced_only_where_it_differs(there: str | None, verdict: type, words: str) -> None:
-    world = World()
-    text = corosync.wanted_conf(world.ctx.view, ONE)
+def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
+    there: str | None, ours: str, allowed: str, verdict: type, words: str, writes: bool | None
+) -> None:
+    text = corosync.wanted_conf(World().ctx.view, ONE)
     found = {"default": PACKAGE_DEFAULT, "wanted": text, "wanted ": text + " ", "another": "totem {\n}\n"}
+    digests = {name: hashlib.sha256(each.encode()).hexdigest() for name, each in found.items()}
+    world = World(spec_with(corosync={"replace": digests[allowed][:16] if allowed else ""}))
+    if ours:
+        remembered = [digests[name] for name in found if name in ours]
+        world.nodes[ONE].files[corosync.OURS] = "\n".join(remembered).encode()
     if there is not None:
         world.nodes[ONE].files[corosync.PATH] = found[there].encode()
     said = world.probe(corosync.Configured(), ONE)
     assert isinstance(said, verdict)
     assert words in (said.evidence if isinstance(said, Done) else said.why)
+    if writes is not None:
+        actions = corosync.Configured().plan(world.ctx.view, ONE)
+        assert bool(only(actions, Upload)) == writes
+        assert only(actions, Run)
+    if isinstance(said, Blocked):
+        assert digests["another"][:16] in said.remedy
 
 
 def test_an_edited_file_that_the_checker_refuses_goes_nowhere_and_its_line_is_named() -> None:

@@ -52,6 +52,25 @@ def _transports(outlook: Outlook) -> list[Option]:
     return [UDPU, replace(KNET, refused=f"{has}, which has no knet: choose udpu.")]
 
 
+STOP = Option("", "stop", "A corosync.conf that this program has not written stops the stage; nothing is overwritten.")
+
+
+def _foreign(outlook: Outlook) -> list[Option]:
+    """To stop, or to replace the files of somebody else that were found on the nodes."""
+    found = {name: digest for name in outlook.spec.names if (digest := outlook.facts.get(f"{name}.conf_foreign"))}
+    known = outlook.spec.corosync.replace
+    options = [STOP]
+    if known:
+        options.append(Option(known, "replace", f"The files that you have allowed to replace (SHA-256 {known})."))
+    value = "+".join(dict.fromkeys(found.values()))
+    if found and value != known:
+        whose = " and ".join(f"{name} ({digest}…)" for name, digest in found.items())
+        options.append(
+            Option(value, "replace it", f"Replaces the one found on {whose}, and keeps it as a backup there.")
+        )
+    return options
+
+
 def _departures(outlook: Outlook) -> list[Row]:
     """The guide's lines beside ours, where the file is not the guide's."""
     try:
@@ -115,6 +134,7 @@ def form() -> Form:
             hint="Both must see each other by then.",
             short=True,
         ),
+        ChoiceField("corosync.replace", "A file that is not ours", [STOP], offer=_foreign),
         GuideNote("Where the file is not the guide's", _departures),
         beside=ConfEditor("corosync.conf", ("PRep-01", "PRep-02"), _render, _judge),
         classes="-rows",

@@ -11,7 +11,7 @@ PATIENCE = 300
 _APT = (
     "env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a", "apt-get", "-q",
     "-o", f"DPkg::Lock::Timeout={PATIENCE}",
-    "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+    "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15",
 )  # fmt: skip
 
 # apt itself waits for one of its locks only, and before 2.0 for none; nor does it always say who holds it.
@@ -36,43 +36,33 @@ done
 """
 
 
-def _wait(patience: int) -> str:
+def wait(patience: int = PATIENCE) -> str:
+    """Shell lines that wait until nobody else is at apt, and say who is; exit code 75 where that takes too long."""
     return _WAIT.replace("PATIENCE", str(patience))
 
 
-def update(names: Sequence[str], patience: int = PATIENCE) -> str:
-    """A shell script that fetches the package lists, once nobody else is at it, and fails where they lack one of `names`.
-
-    apt itself calls it a success when no archive could be reached, and the next command would then blame the packages.
-    """
-    return (
-        f"{_wait(patience)}"
-        "said=$(mktemp); trap 'rm -f \"$said\"' EXIT\n"
-        f'{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"\n'
-        "missing=\n"
-        f"for name in {shlex.join(names)}; do\n"
-        '  apt-cache show "$name" >/dev/null 2>&1 || missing="$missing $name"\n'
-        "done\n"
-        '[ -n "$missing" ] || exit 0\n'
-        'grep -q "Failed to fetch" "$said" || echo "E: Unable to locate package$missing"\n'
-        "exit 100"
-    )
-
-
 def install(names: Sequence[str], services: Sequence[str]) -> str:
-    """A shell script that installs with `services` masked, and unmasks them whatever becomes of it.
+    """A shell script that fetches the package lists and installs, with `services` masked meanwhile.
 
-    What an interrupted installation has left half configured is finished first: apt refuses to work before.
+    One script, so that a program that was restarted finds it again as a whole. It fails where the lists lack one of `names`: apt
+    itself calls it a success when no archive could be reached, and blames the packages then. What an interrupted installation
+    has left half configured is finished first, since apt refuses to work before.
     """
     masked = " ".join(services)
     get = (*_APT, "-y", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *names)
-    return (
-        f"trap 'systemctl unmask --runtime {masked}' EXIT\n"
-        f"systemctl mask --runtime {masked}\n"
-        f"{_wait(PATIENCE)}"
-        'if [ -n "$(dpkg --audit)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then\n'
-        "  echo 'An installation was interrupted on this machine: finishing it first.'\n"
-        "  DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a || exit\n"
-        "fi\n"
-        f"{shlex.join(get)}"
-    )
+    return f"""\
+said=$(mktemp)
+trap 'systemctl unmask --runtime {masked}; rm -f "$said"' EXIT
+systemctl mask --runtime {masked}
+{wait()}{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"
+missing=
+for name in {shlex.join(names)}; do apt-cache show "$name" >/dev/null 2>&1 || missing="$missing $name"; done
+if [ -n "$missing" ]; then
+  grep -q 'Failed to fetch' "$said" || echo "E: Unable to locate package$missing"
+  exit 100
+fi
+if [ -n "$(dpkg --audit)" ] || [ -n "$(ls /var/lib/dpkg/updates)" ]; then
+  echo 'An installation was interrupted on this machine: finishing it first.'
+  DEBIAN_FRONTEND=noninteractive dpkg --force-confold --configure -a || exit
+fi
+{shlex.join(get)}"""

@@ -20,6 +20,8 @@ from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_fact
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 
 PATH = "/etc/corosync/corosync.conf"
+OURS = "/var/lib/iconha-tui/corosync.conf.sha256"
+"""The digests of what this program has put at PATH, on each node: any other file there is somebody's work."""
 
 # RFC 5737 addresses stand in for the ones that are not known yet, and are replaced by markers in the rendered text.
 _STAND_INS = ("192.0.2.1", "192.0.2.2")
@@ -99,28 +101,46 @@ class Configured(Step):
                 "Correct it in the corosync stage's editor.",
             )
         there = ctx.node(target).read(PATH)
+        facts = {f"{target}.conf_as_wanted": False, f"{target}.conf_foreign": None}
         if there is None:
-            return Needed("There is no corosync.conf.")
+            return Needed("There is no corosync.conf.", facts)
         digest = hashlib.sha256(there).hexdigest()
+        ours = (ctx.node(target).read(OURS) or b"").decode(errors="replace").split()
         if there.decode(errors="replace") == text:
-            return Done(f"as wanted, SHA-256 {digest[:16]}…")
+            facts[f"{target}.conf_as_wanted"] = True
+            if digest not in ours:
+                return Needed("It is as wanted, and to be remembered as this program's.", facts)
+            return Done(f"as wanted, SHA-256 {digest[:16]}…", facts)
         if is_package_default(there.decode(errors="replace")):
-            return Needed("It is the package's own.")
-        return Needed("It differs from what is wanted; the old file is kept as a backup.")
+            return Needed("It is the package's own.", facts)
+        if digest in ours:
+            return Needed("It differs from what is wanted; the old file is kept as a backup.", facts)
+        if digest[:16] in ctx.spec.corosync.replace.split("+"):
+            return Needed("It is not this program's, and is replaced as you allow; it is kept as a backup.", facts)
+        return Blocked(
+            "Its corosync.conf was edited by somebody since this program wrote it."
+            if ours
+            else "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work.",
+            "Take what you need of it into the editor of the corosync stage. Then allow there that it is replaced (in a spec: "
+            f'[corosync] replace = "{"+".join(filter(None, (ctx.spec.corosync.replace, digest[:16])))}"); '
+            "it is kept as a backup beside the new one.",
+            {**facts, f"{target}.conf_foreign": digest[:16]},
+        )
 
     def plan(self, view: View, target: str) -> list[Action]:
         old = str(view.facts.get(f"{target}.corosync") or "").startswith("2.")
         judge = ("env", "COROSYNC_MAIN_CONFIG_FILE={}", "corosync", "-t") if old else ("corosync", "-t", "-c", "{}")
-        return [
-            Upload(
-                target,
-                PATH,
-                (wanted_conf(view, target),),
-                "corosync -t judges it before it replaces the old one",
-                check=judge,
-                backup=True,
-            )
-        ]
+        upload = Upload(
+            target,
+            PATH,
+            (wanted_conf(view, target),),
+            "corosync -t judges it before it replaces the old one",
+            check=judge,
+            backup=True,
+        )
+        remember = f"install -d -m 0700 {OURS.rpartition('/')[0]} && sha256sum {PATH} | cut -d' ' -f1 >>{OURS}"
+        written: list[Action] = [] if view.facts.get(f"{target}.conf_as_wanted") else [upload]
+        return [*written, Run(target, ("sh", "-c", remember), "so that somebody else's file is told from this one")]
 
     def remedy(self, view: View) -> str:
         return "Correct what corosync names in the editor of the corosync stage, then retry; the old file is still in place."

@@ -81,18 +81,11 @@ class Installed(Step):
         actions: list[Action] = [
             Run(
                 target,
-                ("sh", "-c", apt.update(names)),
-                "fresh package lists, once nobody else is at it",
-                long=True,
-                timeout=1200,
-            ),
-            Run(
-                target,
                 ("sh", "-c", apt.install(names, SERVICES)),
                 "in a systemd unit on the node, which a lost connection does not stop; "
                 "the services are masked so that apt does not start a one-node cluster",
                 long=True,
-                timeout=2400,
+                timeout=3000,
             ),
         ]
         if system_of(view, target) in _NO_AWSCLI:
