@@ -363,8 +363,8 @@ def loads(text: str, *, where: str = "spec") -> Spec:
 
 def _whole(text: str, where: str) -> None:
     """A file that was cut between two lines would still be valid, and its defaults would pass for what is wanted."""
-    lines = text.rstrip().splitlines()
-    if not lines:
+    lines = text.strip().splitlines() or [""]
+    if all(line.lstrip()[:1] in ("", "#") for line in lines):
         raise SpecTrouble("It is empty.", where=where, remedy="Restore it from a copy, or start a new one.")
     if lines[0] == _HEADING and lines[-1] != _END:
         raise SpecTrouble(

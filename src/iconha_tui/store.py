@@ -207,7 +207,8 @@ class Store:
             disk.write(path.with_name("lock.pid"), f"{os.getpid()} {time.time():.0f}".encode())
             yield
         finally:
-            path.with_name("lock.pid").unlink(missing_ok=True)
+            with suppress(OSError):
+                path.with_name("lock.pid").unlink()
             lock.release()
 
     @staticmethod
