@@ -12,12 +12,15 @@ from rich.text import Text
 from textual.strip import Strip
 from textual.widgets import TextArea
 
-from iconha_tui.cluster.findings import Finding, has_errors
+from iconha_tui.cluster.findings import Finding
 from iconha_tui.engine.actions import unknown_facts
 from iconha_tui.widgets.glyphs import mark
 
 DIFFERS = "≠"
 """Marks a line that the other text does not have."""
+
+UNSEEN = "\ufffd"
+"""Stands for a character that cannot be seen."""
 
 _TOKENS = re.compile(
     r"(?P<comment>^\s*\#.*)|(?P<section>^\s*[\w.-]+(?=\s*\{))|(?P<brace>[{}])|(?P<key>^\s*[\w./-]+(?=\s*:))"
@@ -71,7 +74,10 @@ class MarginArea(TextArea):
         return Style(bgcolor=style.bgcolor) if names == ("text-area--cursor-line",) else style
 
     def get_line(self, line_index: int) -> Text:
-        text = super().get_line(line_index)
+        line = self.document.get_line(line_index)
+        # whatever somebody pasted, or a node sent: nothing of it moves the terminal's cursor
+        seen = "".join(char if char.isprintable() or char == "\t" else UNSEEN for char in line)
+        text = Text(seen, end="", no_wrap=True)
         for kind, start, end in tokens(text.plain):
             text.stylize(self.get_component_rich_style(f"conf--{kind}", partial=True), start, end)
         return text
@@ -134,10 +140,6 @@ class ConfArea(MarginArea):
     def waits(self) -> list[str]:
         """The facts that the text still waits for; as long as it does, it cannot be edited."""
         return unknown_facts(self.text)
-
-    @property
-    def has_errors(self) -> bool:
-        return has_errors(self.findings)
 
     def mark_lines(self, differing: Sequence[int], findings: Sequence[Finding]) -> None:
         """Shows other marks."""

@@ -97,9 +97,8 @@ class ConfEditor(Field):
     def fault(self) -> str:
         """The first thing that corosync would refuse."""
         for pane in self.panes:
-            for finding in pane.findings:
-                if finding.severity == "error":
-                    return f"{pane.node}, line {finding.line}: {finding.message}"
+            if (index := pane.first_error) is not None:
+                return f"{pane.node}, line {pane.findings[index].line}: {pane.findings[index].message}"
         return ""
 
     @property
@@ -184,11 +183,12 @@ class ConfEditor(Field):
 
     def go(self, index: int | None = None) -> None:
         """Into a node's text, at its first fault where it has one; by opening the editor where there is no room."""
-        faulty = next((at for at, pane in enumerate(self.panes) if pane.area.has_errors), self._raised)
-        self._raise(faulty if index is None else index)
+        faults = [(at, fault) for at, pane in enumerate(self.panes) if (fault := pane.first_error) is not None]
+        if index is None and faults:
+            index, fault = faults[0]
+            self.panes[index].go(fault)
+        self._raise(self._raised if index is None else index)
         pane = self.panes[self._raised]
-        if pane.area.has_errors and index is None:
-            pane.step(1)
         if self.roomy:
             pane.area.focus()
         else:

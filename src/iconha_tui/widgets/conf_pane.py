@@ -61,6 +61,11 @@ class ConfPane(Vertical):
         text = self.area.text
         return text if text != self.guide and text.strip() else ""
 
+    @property
+    def first_error(self) -> int | None:
+        """Which finding is the first that corosync would refuse the text for."""
+        return next((index for index, each in enumerate(self.findings) if each.severity == "error"), None)
+
     def put(self, text: str) -> None:
         """Shows a text that nobody has typed. One that is being emptied is left to whoever empties it."""
         if self.area.text.strip() or not self.area.has_focus:
