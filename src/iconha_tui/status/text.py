@@ -99,7 +99,7 @@ def _node(node: Node, report: Report) -> Iterator[str]:
             _age(report.source("aws")),
         )
     if inside := [*versions(node), *machine(node)]:
-        yield _line("", ", ".join(inside), _age(look))
+        yield _line("", ", ".join(inside).replace("±", "+-"), _age(look))
     if node.ports:
         told = ", ".join(f"port {port} {'answers' if is_open else 'closed'}" for port, is_open in node.ports.items())
         chains = "".join(f"; {chain_words(chain)}" for chain in node.chains)

@@ -1,0 +1,410 @@
+"""The status: what it says of a pair as it is, what it does where something does not answer, and that it only reads."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import jsonschema
+import pytest
+from stage_world import World
+from status_world import ONE, TWO, Pair, PairEyes, watcher
+
+import iconha_tui.status
+from iconha_tui.engine.ports import Completed
+from iconha_tui.errors import Trouble
+from iconha_tui.session import Session
+from iconha_tui.spec import Spec
+from iconha_tui.status import report as reports
+from iconha_tui.status.eyes import LOOK, READS, Refused, SessionEyes, read_only
+from iconha_tui.status.report import Report
+from iconha_tui.status.text import Log, block, table
+from iconha_tui.status.watcher import Watcher
+from iconha_tui.store import Store
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def seen(**how: Any) -> Report:
+    """One look at a pair."""
+    return watcher(Pair(**how)).look_once()
+
+
+def until(true: Callable[[], Any], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+# What it says
+
+
+def test_a_healthy_pair_is_told_whole() -> None:
+    report = seen()
+    assert (report.verdict, report.code, report.agree) == ("healthy", 0, True)
+    assert (report.problems, report.warnings, report.missing) == ([], [], [])
+    one, two = report.nodes
+    assert [node.name for node in report.nodes] == [ONE, TWO]
+    assert (one.online, one.standby, one.dc, one.joined, one.answers) == (True, False, True, True, True)
+    assert (one.corosync, one.pacemaker, one.os) == ("3.1.6", "2.1.2", "Ubuntu 22.04.5 LTS")
+    assert (one.uptime_s, one.load) == (16346.5, 0.21)
+    assert abs(one.clock_offset_s or 0) < 1
+    assert [(link.number, link.address, link.ok) for link in two.links] == [(0, "10.0.0.12", True)]
+    assert two.ports == {"7100": True, "9000": True}
+    assert (two.chains[0].state, two.chains[0].height) == ("started", 47721051)
+    assert (report.quorate, report.votes, report.expected_votes) == (True, 2, 2)
+    assert report.quorum_flags == ["2Node", "Quorate", "WaitForAll"]
+    assert (report.holder_by_ec2, report.holder_by_cluster, report.elastic_ip) == (ONE, ONE, "203.0.113.10")
+    resource = report.resources[0]
+    assert (resource.id, resource.role, resource.node, resource.failcounts) == (
+        "elastic-ip",
+        "Started",
+        ONE,
+        {ONE: 0, TWO: 0},
+    )
+    assert [(each.task, each.ok, each.seconds) for each in resource.operations] == [
+        ("monitor", True, 0.729),
+        ("start", True, 2.3),
+    ]
+    assert resource.since == 1795440216.0
+    assert [event.text for event in report.events][-3:] == [
+        "the cluster has quorum",
+        "PRep-01 joined the cluster",
+        "PRep-02 joined the cluster",
+    ]
+    assert [source.age_s is not None and source.age_s < 5 for source in report.sources] == [True] * 7
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict", "sentence"),
+    [
+        ({"by_ec2": TWO}, "degraded", "EC2 and the cluster disagree on the Elastic IP: by EC2's word PRep-02 holds it"),
+        ({"by_ec2": ""}, "degraded", "by EC2's word nobody holds it, by the cluster's PRep-01"),
+        ({"holder": "", "by_ec2": ""}, "degraded", "By EC2's word nobody holds the Elastic IP."),
+        ({"offline": {TWO}}, "degraded", "PRep-02 is offline in the cluster."),
+        ({"standby": True}, "degraded", "PRep-01 is on standby: nothing can move to it."),
+        ({"fails": 2}, "degraded", "elastic-ip has failed: PRep-01 2."),
+        ({"states": {ONE: "running", TWO: "stopped"}}, "degraded", "PRep-02: the instance is stopped."),
+        ({"states": {ONE: "stopped", TWO: "stopped"}, "by_ec2": ""}, "degraded", "PRep-01: the instance is stopped."),
+        (
+            {"stopped": {ONE, TWO}},
+            "degraded",
+            "PRep-01: the cluster does not run there (corosync inactive, pacemaker inactive).",
+        ),
+        ({"away": {TWO: "SSH does not answer."}}, "degraded", "PRep-02 does not answer over SSH."),
+        ({"chain": "stopped"}, "degraded", "PRep-01: the P-Rep's chain icon_dex is stopped."),
+        ({"ahead": -90.0}, "degraded", "PRep-02: its clock is 90 s behind."),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_makes_it_degraded(how: dict[str, Any], verdict: str, sentence: str) -> None:
+    report = seen(**how)
+    assert report.verdict == verdict
+    assert sentence in "\n".join(report.problems)
+
+
+@pytest.mark.parametrize(
+    ("away", "missing"),
+    [
+        ({"aws": "No AWS credentials were found."}, "AWS: No AWS credentials were found."),
+        ({ONE: "No route to host.", TWO: "No route to host."}, "PRep-01: No route to host."),
+        ({"aws": "x.", ONE: "x.", TWO: "x.", "ports": "x."}, "AWS: x."),
+    ],
+)
+def test_where_too_little_is_known_it_is_unknown_and_not_well(away: dict[str, str], missing: str) -> None:
+    pair = Pair(away=away)
+    watch = watcher(pair)
+    report = watch.look_once()
+    assert (report.verdict, report.code) == ("unknown", 3)
+    assert missing in report.missing
+
+
+def test_a_dead_link_to_a_node_that_is_gone_is_no_problem_of_its_own() -> None:
+    assert not [each for each in seen(offline={TWO}).problems if "link" in each]
+
+
+def test_a_closed_port_of_the_holder_is_a_warning_and_does_not_degrade() -> None:
+    report = seen(closed={9000})
+    assert report.verdict == "healthy"
+    assert report.warnings == ["PRep-01 has the address, and its port 9000 does not answer."]
+
+
+def test_the_view_of_a_node_that_is_cut_off_is_not_the_one_that_is_taken() -> None:
+    watch = watcher(Pair(dc=TWO))
+    assert watch.look_once().seen_by == TWO
+
+
+# What is old
+
+
+def test_what_does_not_answer_any_more_keeps_what_was_known_with_its_age() -> None:
+    pair = Pair()
+    watch = watcher(pair)
+    watch.look_once()
+    pair.away = {ONE: "It does not answer.", "aws": "The session token has expired.", "ports": "No route to host."}
+    report = watch.look_once()
+    one, two = report.nodes
+    assert (one.answers, one.uptime_s, one.ports) == (False, 16346.5, {"7100": True, "9000": True})
+    assert (one.instance_id, report.elastic_ip) == ("i-00000000000000001", "203.0.113.10")
+    assert two.answers is True
+    for part, node in (("aws", None), ("node", ONE), ("ports", ONE)):
+        source = report.source(part, node)
+        assert source.trouble
+        assert source.age_s is not None
+    assert report.agree is None, "an old word is compared with nothing"
+    assert report.seen_by == TWO
+    assert report.verdict == "degraded"
+
+
+def test_a_cluster_that_is_stopped_leaves_its_last_state_in_sight() -> None:
+    pair = Pair()
+    watch = watcher(pair)
+    watch.look_once()
+    pair.stopped = {ONE, TWO}
+    report = watch.look_once()
+    assert report.view.trouble
+    assert [resource.id for resource in report.resources] == ["elastic-ip"]
+    assert [node.online for node in report.nodes] == [False, False], "their own Pacemaker does not run"
+
+
+def test_the_last_answers_outlive_the_program_and_find_the_nodes_where_aws_does_not_answer(tmp_path: Path) -> None:
+    kept = tmp_path / "status.json"
+    watcher(Pair(), kept=kept).look_once()
+    assert kept.stat().st_mode & 0o077 == 0
+    eyes = PairEyes(Pair(away={"aws": "No AWS credentials were found."}))
+    report = Watcher(Spec(name="icon"), eyes, kept=kept).look_once()
+    assert eyes.remembered[0]["PRep-01.public_ip"] == "203.0.113.10"
+    assert [node.answers for node in report.nodes] == [True, True]
+    assert (report.holder_by_ec2, report.agree, report.verdict) == (ONE, None, "unknown")
+    assert report.source("aws").trouble == "No AWS credentials were found."
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"form": 1}', '{"form": 1, "parts": [{"part": "node"}]}', "[" * 100_000]
+)
+def test_a_memory_that_cannot_be_read_is_none(content: str, tmp_path: Path) -> None:
+    kept = tmp_path / "status.json"
+    kept.write_text(content)
+    assert watcher(Pair(), kept=kept).look_once().verdict == "healthy"
+
+
+def test_a_cluster_that_was_forgotten_meanwhile_is_not_remembered(tmp_path: Path) -> None:
+    watcher(Pair(), kept=tmp_path / "gone" / "status.json").look_once()
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_slow_look_holds_up_no_other() -> None:
+    gate = Event()
+    eyes = PairEyes(Pair())
+    quick = eyes.node
+    eyes.node = lambda name: (gate.wait(20), quick(name))[1] if name == ONE else quick(name)  # type: ignore[method-assign]
+    watch = Watcher(Spec(name="icon"), eyes, every=0.01)
+    watch.start()
+    try:
+        until(lambda: eyes.asked.count(TWO) > 3 and eyes.asked.count("aws") > 3)
+        report = watch.report()
+        assert (report.seen_by, report.source("node", ONE).seen_at) == (TWO, None)
+        assert report.nodes[0].online is True, "the other node tells of it"
+    finally:
+        gate.set()
+        watch.close()
+    until(lambda: eyes.closed)
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence_of_its_part() -> None:
+    eyes = PairEyes(Pair())
+    eyes.ports = lambda address: 1 / 0  # type: ignore[assignment,return-value,method-assign]
+    report = Watcher(Spec(name="icon"), eyes).look_once()
+    assert "ZeroDivisionError" in report.source("ports", ONE).trouble
+    assert report.quorate is True
+
+
+@pytest.mark.parametrize(
+    "said", ["", "@@iconha machine\nnonsense", "@@iconha monitor\n<a/>" * 50, "\x00\ud800", "nan inf -1e999"]
+)
+def test_a_node_that_answers_nonsense_is_told_and_breaks_nothing(said: str) -> None:
+    pair = Pair()
+    pair.look = lambda name: said  # type: ignore[method-assign]
+    report = watcher(pair).look_once()
+    assert report.verdict == "degraded"
+    json.dumps(report.to_dict(), allow_nan=False)
+    assert block(report)
+
+
+# Read-only
+
+
+class Recorder:
+    """A session's context that writes down all that is asked of AWS and of the nodes."""
+
+    def __init__(self, store: Store) -> None:
+        self.session = Session(store, Spec(name="icon"), confirm_host_key=lambda *_: False)
+        self.world = World(facts={"holder": "i-00000000000000001"})
+        ctx = self.session.ctx
+        ctx.cloud, ctx.node, ctx.reach = self.world.cloud, self.world.nodes.__getitem__, lambda host, port: "refused"
+        self.world.cloud.says = {
+            "describe_addresses": {"Addresses": [{"AllocationId": "eipalloc-1", "PublicIp": "203.0.113.10"}]},
+            "describe_instances": {
+                "Reservations": [{"Instances": [{"InstanceId": "i-00000000000000001", "State": {"Name": "running"},
+                                                 "PublicIpAddress": "198.51.100.11", "PrivateIpAddress": "10.0.0.11"}]}]
+            },
+        }  # fmt: skip
+        for name, node in self.world.nodes.items():
+            node.says["sh -c"] = Completed(0, Pair().look(name), "")
+
+
+def test_a_status_makes_only_the_describe_calls_and_gives_the_nodes_only_the_one_command(tmp_path: Path) -> None:
+    recorder = Recorder(Store(tmp_path))
+    watch = Watcher(Spec(name="icon"), SessionEyes(recorder.session))
+    report = watch.look_once()
+    assert report.source("node", ONE).trouble == ""
+    asked = {("ec2", operation) for operation, _ in recorder.world.cloud.asked}
+    assert asked == READS
+    for node in recorder.world.nodes.values():
+        assert node.ran == [("sh", "-c", LOOK)]
+
+
+def test_what_a_status_looks_through_refuses_everything_else(tmp_path: Path) -> None:
+    ctx = read_only(Recorder(Store(tmp_path)).session.ctx)
+    node = ctx.node(ONE)
+    for forbidden in (
+        lambda: ctx.cloud.call("ec2", "associate_address", {}),
+        lambda: ctx.cloud.call("ec2", "describe_tags", {}),
+        lambda: ctx.node_cloud(),
+        lambda: node.run(("crm", "node", "standby", ONE)),
+        lambda: node.run(("sh", "-c", LOOK + "; reboot")),
+        lambda: node.run(("sh", "-c", LOOK), stdin=b"x"),
+        lambda: node.run_long("key", ("sh", "-c", LOOK)),
+        lambda: node.read("/etc/shadow"),
+        lambda: node.write("/etc/passwd", b""),
+    ):
+        with pytest.raises(Refused):
+            forbidden()
+
+
+def test_the_one_command_writes_nowhere() -> None:
+    without_null = LOOK.replace("2>/dev/null", "")
+    assert ">" not in without_null
+    programs = {"cat", "date", "sed", "corosync", "pacemakerd", "systemctl", "corosync-cmapctl", "corosync-cfgtool"}
+    programs |= {
+        "corosync-quorumtool",
+        "crm_mon",
+        "journalctl",
+        "grep",
+        "tail",
+        "cut",
+        "echo",
+        "export",
+        "exec",
+        "timeout",
+    }
+    words = [command.split() for part in without_null.split(";") for command in part.split(" | ")]
+    used = {each[2] if each[0] == "timeout" else each[0] for each in words if each}
+    assert used <= programs, used - programs
+    assert "-i" not in LOOK.split()
+    assert "is-active" in LOOK
+
+
+def test_no_module_of_the_status_knows_how_to_act() -> None:
+    """Only `eyes` and the package itself see a session; none imports an action, the runner or the interpreter."""
+    for path in Path(iconha_tui.status.__file__).parent.glob("*.py"):
+        modules = {
+            node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+        }
+        assert not modules & {"iconha_tui.engine.actions", "iconha_tui.engine.runner", "iconha_tui.engine.interpreter"}
+        assert "subprocess" not in path.read_text()
+        if path.stem not in ("eyes", "__init__"):
+            assert "iconha_tui.session" not in modules, path.name
+
+
+# Its forms
+
+
+def test_the_json_is_as_the_documented_schema_says() -> None:
+    schema = json.loads((DOCS / "status.schema.json").read_text())
+    assert schema == json.loads(json.dumps(reports.json_schema())), "`python docs/status_schema.py` writes it anew"
+    pairs: list[dict[str, Any]] = [
+        {},
+        {"offline": {TWO}},
+        {"stopped": {ONE, TWO}},
+        {"by_ec2": ""},
+        {"away": {"aws": "x", ONE: "x", TWO: "x", "ports": "x"}},
+    ]
+    for how in pairs:
+        told = json.loads(json.dumps(seen(**how).to_dict(), allow_nan=False))
+        jsonschema.validate(told, schema)
+        assert told["schema"] == reports.SCHEMA
+
+
+def test_every_field_of_the_json_is_described() -> None:
+    schema = reports.json_schema()
+    for kind in (schema, *schema["$defs"].values()):
+        for name, field in kind.get("properties", {}).items():
+            assert field.get("description"), name
+
+
+def test_the_text_reads_in_a_log() -> None:
+    told = block(seen(offline={TWO}, fails=1, closed={9000}))
+    assert told.isascii()
+    lines = told.splitlines()
+    assert lines[0].startswith("icon: DEGRADED at ")
+    assert "  problem     PRep-02 is offline in the cluster." in lines
+    assert "  note        PRep-01 has the address, and its port 9000 does not answer." in lines
+    assert any(line.startswith("  PRep-02     OFFLINE, NO MEMBER") for line in lines)
+    assert "EC2 says PRep-01, the cluster says PRep-01: they agree" in told
+
+
+def test_a_log_tells_all_once_then_what_changes_then_that_it_still_looks() -> None:
+    pair = Pair()
+    watch = watcher(pair)
+    log = Log()
+    first = watch.look_once()
+    assert log.lines(first) == [block(first)]
+    assert log.lines(watch.look_once()) == []
+    pair.offline, pair.dc = {TWO}, ONE
+    changed = [line.partition("icon: ")[2] for line in log.lines(watch.look_once())]
+    assert changed == ["DEGRADED, was healthy", "problem: PRep-02 is offline in the cluster."]
+    pair.offline = set()
+    changed = [line.partition("icon: ")[2] for line in log.lines(watch.look_once())]
+    assert changed == ["HEALTHY, was degraded", "solved: PRep-02 is offline in the cluster."]
+    later = watch.look_once()
+    later.at += 61
+    assert log.lines(later)[0].endswith("icon: healthy; the Elastic IP is on PRep-01; nodes: 2 of 2 online")
+
+
+def test_a_table_has_a_line_a_cluster() -> None:
+    lines = table([seen(), seen(by_ec2=TWO)]).splitlines()
+    assert lines[0].split() == "cluster verdict elastic ip ec2 says cluster says nodes seen".split()
+    assert lines[1].split()[:6] == ["icon", "healthy", "203.0.113.10", ONE, ONE, "2"]
+    assert lines[2].split()[1] == "degraded"
+
+
+def test_signatures_of_the_eyes_are_those_that_a_watcher_uses() -> None:
+    for name in ("aws", "node", "ports", "remember", "close"):
+        real, fake = (inspect.signature(getattr(kind, name)) for kind in (SessionEyes, PairEyes))
+        assert list(real.parameters) == list(fake.parameters)
+
+
+def test_a_node_whose_address_changed_is_connected_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = Recorder(Store(tmp_path))
+    eyes = SessionEyes(recorder.session)
+    forgotten: list[str] = []
+    monkeypatch.setattr(recorder.session, "forget", forgotten.append)
+    facts = Pair().aws()
+    eyes.remember(facts)
+    assert forgotten == []
+    eyes.remember(facts | {"PRep-01.public_ip": "198.51.100.99"})
+    assert forgotten == [ONE]
+
+
+def test_a_node_that_lets_nobody_become_root_says_so(tmp_path: Path) -> None:
+    recorder = Recorder(Store(tmp_path))
+    recorder.world.nodes[ONE].says["sh -c"] = Completed(1, "", "sudo: a password is required")
+    with pytest.raises(Trouble, match="gave no answer"):
+        SessionEyes(recorder.session).node(ONE)
