@@ -32,7 +32,7 @@ from iconha_tui.engine.events import (
     to_dict,
 )
 from iconha_tui.engine.step import Stage, Step, View
-from iconha_tui.errors import UsageTrouble
+from iconha_tui.errors import Trouble, UsageTrouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
@@ -71,11 +71,13 @@ def run_lines(
         signal.signal(number, stop)
     try:
         finished = session.run(stages, printer, skip)
-        if finished.outcome in PASSED and not as_json and until is None:
-            from iconha_tui.summary import summary_markdown
+        if finished.outcome in PASSED and until is None:
+            from iconha_tui import summary
 
-            print()
-            print(summary_markdown(session.ctx, store))
+            text = summary.summary_markdown(session.ctx, store)
+            summary.keep(store, spec.name, text)
+            if not as_json:
+                print(f"\n{text}", end="")
         return CODES[finished.outcome]
     finally:
         session.close()
@@ -227,6 +229,38 @@ class JsonLines:
             print(json.dumps(to_dict(event, time.time())), flush=True)
 
 
+_STATES = {"ok": ("ok   ", "green"), "warning": ("look ", "yellow"), "bad": ("BAD  ", "red"), "later": ("later", "dim")}
+
+
+def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
+    """Prints every finding of a preflight. Returns 0, or 3 where something stands in the way."""
+    from iconha_tui.preflight import look
+
+    session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    bad = 0
+    try:
+        for found in look(session):
+            bad += found.state == "bad"
+            if as_json:
+                print(found.to_json(), flush=True)
+                continue
+            console.print(Text.assemble(_STATES[found.state], " ", found.line()))
+            if found.remedy:
+                console.print(Text(f"      {found.remedy}"))
+    finally:
+        session.close()
+    if not as_json:
+        told = f"{bad} to be settled first." if bad else "Nothing stands in the way."
+        console.print(Text(f"\n{told} Nothing was changed.", "bold"))
+    return CODES["blocked"] if bad else CODES["done"]
+
+
+def _refuse(node: str, kind: str, fingerprint: str) -> bool:
+    print(f"{node} shows the host key {kind} {fingerprint}, which nobody has accepted yet.", file=sys.stderr)
+    return False
+
+
 def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
     """Prints what a run would do, as text, json or a shell script."""
     view = View(spec)
@@ -267,15 +301,25 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
     """Prints how clusters are. Returns the worst of 1 degraded, 3 unknown, 0 healthy; 130 where a watch was interrupted."""
     from iconha_tui import status
 
-    sessions = [Session(store, store.spec(name), confirm_host_key=status.reject_host_key) for name in names]
-    watchers = [status.watch(session) for session in sessions]
-    logs = [status.Log() for _ in names]
+    watchers, broken = [], False
+    for name in names:
+        try:
+            session = Session(store, store.spec(name), confirm_host_key=status.reject_host_key)
+        except Trouble as trouble:
+            if len(names) == 1:
+                raise
+            print(f"{name}: {trouble}", file=sys.stderr)
+            broken = True
+        else:
+            watchers.append(status.watch(session))
+    logs = [status.Log() for _ in watchers]
     try:
-        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        with ThreadPoolExecutor() as pool:
             reports = list(pool.map(status.Watcher.look_once, watchers))
         if not watch:
-            print(_status_json(reports) if as_json else _status_text(reports))
-            return next((code for code in (1, 3) if code in {report.code for report in reports}), 0)
+            print(_status_json(reports, names) if as_json else _status_text(reports, names))
+            codes = {report.code for report in reports} | ({3} if broken else set())
+            return next((code for code in (1, 3) if code in codes), 0)
         for watcher in watchers:
             watcher.start()
         while True:
@@ -291,14 +335,14 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
             watcher.close()
 
 
-def _status_text(reports: Sequence[Report]) -> str:
+def _status_text(reports: Sequence[Report], names: Sequence[str]) -> str:
     from iconha_tui.status import text
 
-    return text.block(reports[0]) if len(reports) == 1 else text.table(reports)
+    return text.block(reports[0]) if len(names) == 1 else text.table(reports)
 
 
-def _status_json(reports: Sequence[Report]) -> str:
+def _status_json(reports: Sequence[Report], names: Sequence[str]) -> str:
+    from iconha_tui.status.report import SCHEMA
+
     told = [report.to_dict() for report in reports]
-    return json.dumps(
-        told[0] if len(told) == 1 else {"schema": told[0]["schema"], "clusters": told}, indent=2
-    )
+    return json.dumps(told[0] if len(names) == 1 else {"schema": SCHEMA, "clusters": told}, indent=2)

@@ -1,4 +1,4 @@
-"""A pair to look at: what its nodes, AWS and ports would answer, and eyes that see it. The answers are of real nodes, shortened."""
+"""A pair to look at: what its nodes, AWS and ports would answer, and eyes that see it. The answers are real ones, shortened."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ NOW = 1795442110.0
 """When the answers were given: 2026-11-23 13:55:10 UTC."""
 
 JOURNAL = """\
-1795439812.281966 ip-10-0-0-11 corosync[2137]:   [TOTEM ] A new membership (1.9) was formed. Members joined: 1 2
-1795439812.283575 ip-10-0-0-11 corosync[2137]:   [QUORUM] This node is within the primary component and will provide service.
-1795439813.880122 ip-10-0-0-11 pacemaker-attrd[2212]:  notice: Node PRep-01 state is now member
-1795439813.911844 ip-10-0-0-11 pacemaker-attrd[2212]:  notice: Node PRep-02 state is now member
-1795439845.890236 ip-10-0-0-11 pacemaker-controld[2500]:  notice: Result of probe operation for elastic-ip on PRep-01: not running
-1795439846.494703 ip-10-0-0-11 pacemaker-controld[2500]:  notice: Result of start operation for elastic-ip on PRep-01: ok
-1795440215.968529 ip-10-0-0-11 pacemaker-controld[2500]:  notice: Result of monitor operation for elastic-ip on PRep-01: not running
-1795440215.971893 ip-10-0-0-11 pacemaker-attrd[2498]:  notice: Setting fail-count-elastic-ip#monitor_10000[PRep-01]: (unset) -> 1
-1795440216.669558 ip-10-0-0-11 pacemaker-controld[2500]:  notice: Result of stop operation for elastic-ip on PRep-01: ok
+1795439812.281966 node-1 corosync[2137]:   [TOTEM ] A new membership (1.9) was formed. Members joined: 1 2
+1795439812.283575 node-1 corosync[2137]:   [QUORUM] This node is within the primary component and will provide service.
+1795439813.880122 node-1 pacemaker-attrd[2212]:  notice: Node PRep-01 state is now member
+1795439813.911844 node-1 pacemaker-attrd[2212]:  notice: Node PRep-02 state is now member
+1795439845.890236 node-1 pacemaker-controld[2500]:  notice: Result of probe operation for elastic-ip on PRep-01: not running
+1795439846.494703 node-1 pacemaker-controld[2500]:  notice: Result of start operation for elastic-ip on PRep-01: ok
+1795440215.968529 node-1 pacemaker-controld[2500]:  notice: Result of monitor operation for elastic-ip on PRep-01: not running
+1795440215.971893 node-1 pacemaker-attrd[2498]:  notice: Setting fail-count-elastic-ip#monitor_10000[PRep-01]: (unset) -> 1
+1795440216.669558 node-1 pacemaker-controld[2500]:  notice: Result of stop operation for elastic-ip on PRep-01: ok
 """
 """PRep-01's journal: it begins, and the address is taken from it."""
 
 JOURNAL_TWO = """\
-1795439812.277207 ip-10-0-0-12 corosync[2136]:   [TOTEM ] A new membership (2.5) was formed. Members joined: 2
-1795439812.280469 ip-10-0-0-12 corosync[2136]:   [TOTEM ] A new membership (1.9) was formed. Members joined: 1
-1795439812.282402 ip-10-0-0-12 corosync[2136]:   [QUORUM] This node is within the primary component and will provide service.
-1795440215.971154 ip-10-0-0-12 pacemaker-attrd[2442]:  notice: Setting fail-count-elastic-ip#monitor_10000[PRep-01]: (unset) -> 1
-1795440218.227719 ip-10-0-0-12 pacemaker-controld[2444]:  notice: Result of start operation for elastic-ip on PRep-02: ok
+1795439812.277207 node-2 corosync[2136]:   [TOTEM ] A new membership (2.5) was formed. Members joined: 2
+1795439812.280469 node-2 corosync[2136]:   [TOTEM ] A new membership (1.9) was formed. Members joined: 1
+1795439812.282402 node-2 corosync[2136]:   [QUORUM] This node is within the primary component and will provide service.
+1795440215.971154 node-2 pacemaker-attrd[2442]:  notice: Setting fail-count-elastic-ip#monitor_10000[PRep-01]: (unset) -> 1
+1795440218.227719 node-2 pacemaker-controld[2444]:  notice: Result of start operation for elastic-ip on PRep-02: ok
 """
 """PRep-02's: the address moves to it."""
 
@@ -99,9 +99,12 @@ CRM_MON = """\
   <node_history>
     <node name="{holder}">
       <resource_history id="elastic-ip" orphan="false" migration-threshold="2" fail-count="{fails}">
-        <operation_history call="5" task="start" rc="0" rc_text="ok" last-rc-change="Mon Nov 23 13:23:36 2026" exec-time="2300ms"/>
-        <operation_history call="5" task="start" rc="0" rc_text="ok" last-rc-change="Mon Nov 23 13:23:36 2026" exec-time="2300ms"/>
-        <operation_history call="6" task="monitor" rc="0" rc_text="ok" last-rc-change="Mon Nov 23 13:23:39 2026" exec-time="729ms"/>
+        <operation_history call="5" task="start" rc="0"
+          rc_text="ok" last-rc-change="Mon Nov 23 13:23:36 2026" exec-time="2300ms"/>
+        <operation_history call="5" task="start" rc="0"
+          rc_text="ok" last-rc-change="Mon Nov 23 13:23:36 2026" exec-time="2300ms"/>
+        <operation_history call="6" task="monitor" rc="0"
+          rc_text="ok" last-rc-change="Mon Nov 23 13:23:39 2026" exec-time="729ms"/>
       </resource_history>
     </node>
   </node_history>

@@ -85,7 +85,7 @@ def _chain(told: dict[str, Any]) -> dict[str, Any]:
         "nid": _text(told.get("nid"), 20),
         "channel": _text(told.get("channel"), 40),
         "state": _text(told.get("state"), 60),
-        "height": height if isinstance(height, int) and 0 <= height < 2**63 else None,
+        "height": height if type(height) is int and 0 <= height < 2**63 else None,
         "last_error": _text(told.get("lastError"), 200),
     }
 
