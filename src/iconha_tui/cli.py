@@ -68,6 +68,13 @@ def parser() -> argparse.ArgumentParser:
     run_p.add_argument("--json", action="store_true", help="one event a line, as JSON")
     run_p.set_defaults(func=run)
 
+    preflight_p = commands.add_parser("check", help="look at all that a run needs, before it; nothing is changed")
+    preflight_p.add_argument(
+        "spec", type=Path, metavar="SPEC", help="a spec file (TOML), or the name of a saved cluster"
+    )
+    preflight_p.add_argument("--json", action="store_true", help="one finding a line, as JSON")
+    preflight_p.set_defaults(func=preflight)
+
     plan_p = commands.add_parser("plan", help="show what a run would do; nothing is touched")
     plan_p.add_argument("spec", type=Path, metavar="SPEC", help="a spec file (TOML), or the name of a saved cluster")
     form = plan_p.add_mutually_exclusive_group()
@@ -191,6 +198,8 @@ def wizard(args: argparse.Namespace) -> int:
         )
     app = IconhaApp(store, args.cluster, spec=spec, config=Config(standard_file()))
     app.run()
+    if app.farewell:
+        print(app.farewell, end="")
     return app.return_code or DONE
 
 
@@ -198,6 +207,12 @@ def run(args: argparse.Namespace) -> int:
     from iconha_tui.lines import run_lines
 
     return run_lines(_store(), _spec(args.spec), yes=args.yes, until=args.until, as_json=args.json, skip=args.skip)
+
+
+def preflight(args: argparse.Namespace) -> int:
+    from iconha_tui.lines import show_preflight
+
+    return show_preflight(_store(), _spec(args.spec), as_json=args.json)
 
 
 def plan(args: argparse.Namespace) -> int:

@@ -281,6 +281,7 @@ def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step()
         ("another", "", "", Blocked, "has not written", None),
         ("another", "", "another", Needed, "as you allow", True),
         ("another", "", "default", Blocked, "has not written", None),
+        ("another", "another of other", "", Blocked, "another cluster of this program, other", None),
     ],
 )
 def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
@@ -291,7 +292,8 @@ def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
     digests = {name: hashlib.sha256(each.encode()).hexdigest() for name, each in found.items()}
     world = World(spec_with(corosync={"replace": digests[allowed][:16] if allowed else ""}))
     if ours:
-        remembered = [digests[name] for name in found if name in ours]
+        whose = "other" if ours.endswith("of other") else world.ctx.spec.tagged
+        remembered = [f"{digests[name]} {whose}" for name in found if name in ours]
         world.nodes[ONE].files[corosync.OURS] = "\n".join(remembered).encode()
     if there is not None:
         world.nodes[ONE].files[corosync.PATH] = found[there].encode()

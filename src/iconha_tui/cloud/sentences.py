@@ -87,11 +87,20 @@ def iam_action(service: str, operation: str) -> str:
     return f"{service}:{''.join(word.capitalize() for word in operation.split('_'))}"
 
 
-def trouble(service: str, operation: str, code: str, message: str) -> Trouble:
+class AwsTrouble(Trouble):
+    """An error answer of AWS. code: as AWS names it."""
+
+    def __init__(self, code: str, what: str, *, where: str, remedy: str, detail: str) -> None:
+        super().__init__(what, where=where, remedy=remedy, detail=detail)
+        self.code = code
+
+
+def trouble(service: str, operation: str, code: str, message: str) -> AwsTrouble:
     """The Trouble for an error answer of AWS."""
     where = iam_action(service, operation)
     if code in _DENIED:
-        return Trouble(
+        return AwsTrouble(
+            code,
             f"These credentials may not call {where}.",
             where="AWS",
             remedy=f"Allow {where} in the IAM policy of this user or role, then retry.",
@@ -100,7 +109,7 @@ def trouble(service: str, operation: str, code: str, message: str) -> Trouble:
     what, remedy = SENTENCES.get(
         code, (f"AWS answered {code}: {_one_line(message)}", "Mend what it names, then retry.")
     )
-    return Trouble(what, where=where, remedy=remedy, detail=message)
+    return AwsTrouble(code, what, where=where, remedy=remedy, detail=message)
 
 
 def _one_line(message: str) -> str:

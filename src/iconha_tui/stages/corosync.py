@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 from iconha_tui.cluster.corosync_conf import (
     CorosyncSettings,
@@ -18,10 +19,18 @@ from iconha_tui.cluster.corosync_conf import (
 from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.text import clean
 
 PATH = "/etc/corosync/corosync.conf"
 OURS = "/var/lib/iconha-tui/corosync.conf.sha256"
-"""The digests of what this program has put at PATH, on each node: any other file there is somebody's work."""
+"""What this program has put at PATH, on each node: a line `SHA-256 cluster` each time. Any other file is somebody's work."""
+
+
+def writer_of(record: str, digest: str) -> str | None:
+    """The cluster for which this program wrote the file with that digest, by the words of OURS; None: it did not."""
+    lines = (line.split() for line in record.splitlines())
+    return next((line[1] for line in reversed(list(lines)) if len(line) == 2 and line[0] == digest), None)
+
 
 # RFC 5737 addresses stand in for the ones that are not known yet, and are replaced by markers in the rendered text.
 _STAND_INS = ("192.0.2.1", "192.0.2.2")
@@ -105,25 +114,30 @@ class Configured(Step):
         if there is None:
             return Needed("There is no corosync.conf.", facts)
         digest = hashlib.sha256(there).hexdigest()
-        ours = (ctx.node(target).read(OURS) or b"").decode(errors="replace").split()
+        record = (ctx.node(target).read(OURS) or b"").decode(errors="replace")
+        writer = writer_of(record, digest)
         if there.decode(errors="replace") == text:
             facts[f"{target}.conf_as_wanted"] = True
-            if digest not in ours:
+            if writer != ctx.spec.tagged:
                 return Needed("It is as wanted, and to be remembered as this program's.", facts)
             return Done(f"as wanted, SHA-256 {digest[:16]}…", facts)
         if is_package_default(there.decode(errors="replace")):
             return Needed("It is the package's own.", facts)
-        if digest in ours:
+        if writer == ctx.spec.tagged:
             return Needed("It differs from what is wanted; the old file is kept as a backup.", facts)
         if digest[:16] in ctx.spec.corosync.replace.split("+"):
-            return Needed("It is not this program's, and is replaced as you allow; it is kept as a backup.", facts)
+            return Needed("It is not this cluster's, and is replaced as you allow; it is kept as a backup.", facts)
+        if writer:
+            why = f"It is part of another cluster of this program, {clean(writer)}, by its corosync.conf."
+        elif record:
+            why = "Its corosync.conf was edited by somebody since this program wrote it."
+        else:
+            why = "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work."
+        allowed = "+".join(filter(None, (ctx.spec.corosync.replace, digest[:16])))
         return Blocked(
-            "Its corosync.conf was edited by somebody since this program wrote it."
-            if ours
-            else "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work.",
+            why,
             "Take what you need of it into the editor of the corosync stage. Then allow there that it is replaced (in a spec: "
-            f'[corosync] replace = "{"+".join(filter(None, (ctx.spec.corosync.replace, digest[:16])))}"); '
-            "it is kept as a backup beside the new one.",
+            f'[corosync] replace = "{allowed}"); it is kept as a backup beside the new one.',
             {**facts, f"{target}.conf_foreign": digest[:16]},
         )
 
@@ -138,7 +152,11 @@ class Configured(Step):
             check=judge,
             backup=True,
         )
-        remember = f"install -d -m 0700 {OURS.rpartition('/')[0]} && sha256sum {PATH} | cut -d' ' -f1 >>{OURS}"
+        whose = shlex.quote(view.spec.tagged)
+        remember = (
+            f"install -d -m 0700 {OURS.rpartition('/')[0]} && "
+            f"echo \"$(sha256sum {PATH} | cut -d' ' -f1)\" {whose} >>{OURS}"
+        )
         written: list[Action] = [] if view.facts.get(f"{target}.conf_as_wanted") else [upload]
         return [*written, Run(target, ("sh", "-c", remember), "so that somebody else's file is told from this one")]
 
@@ -161,6 +179,7 @@ class Joined(Step):
     vital = "Two nodes that do not see each other would each start the address, and take it from one another in turn."
     usual = 1.0
     guide = "service corosync start; corosync-cmapctl | grep members"
+    departs = "It is enabled too, so that it starts at boot; one that runs already is restarted, to read the new file."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         said = (*ctx.node(target).run(("sh", "-c", _STATE)).stdout.splitlines(), "", "", "")
