@@ -274,7 +274,7 @@ def where(args: argparse.Namespace) -> int:
 
     store = Store()
     print(f"state     {sentence(str(store.root))}")
-    print(f"config    {standard_file()}")
+    print(f"config    {sentence(str(standard_file()))}")
     for name in store.names():
         print(f"cluster   {sentence(str(store.folder(name)))}")
     print(f"log       {sentence(str(store.log_file))}")

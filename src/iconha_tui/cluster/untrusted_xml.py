@@ -21,6 +21,8 @@ MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
 """A CIB nests a dozen deep."""
 
+_CHUNK = 1 << 16
+
 
 class ClusterXMLError(ValueError):
     """An XML that cannot be used; the message is a sentence for the operator."""
@@ -40,7 +42,8 @@ def read_xml(data: bytes | str, what: str) -> ElementTree.Element:
         raise ClusterXMLError(f"{what} answered with an XML that declares a document type, which is never needed here.")
     try:
         parser = ElementTree.XMLParser(target=_Tree(what))  # noqa: S314 - no DTD gets this far, see above
-        parser.feed(text)
+        for at in range(0, len(text), _CHUNK):  # the parser reads what it is given to its end, whatever it meets
+            parser.feed(text[at : at + _CHUNK])
         root: ElementTree.Element = parser.close()
         return root
     except ClusterXMLError:

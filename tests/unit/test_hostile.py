@@ -1,0 +1,483 @@
+"""What an operator, a node, AWS or a file supplies runs nowhere as code, moves no terminal, and is markup to nobody."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import threading
+import tracemalloc
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from test_spec import CHOICES, PATHS, TEXTS, with_value
+
+from iconha_tui import cli, log
+from iconha_tui import spec as specs
+from iconha_tui.cloud.client import Client, cleaned
+from iconha_tui.cluster.cib import parse_cib
+from iconha_tui.cluster.corosync_conf import check, parse
+from iconha_tui.cluster.crm_mon import parse_crm_mon
+from iconha_tui.cluster.untrusted_xml import ClusterXMLError
+from iconha_tui.engine.actions import MASK, SecretRef
+from iconha_tui.engine.events import Output, StepFinished, to_dict
+from iconha_tui.engine.journal import Journal
+from iconha_tui.engine.script import _here
+from iconha_tui.engine.step import Vault, View
+from iconha_tui.errors import SpecTrouble, Trouble
+from iconha_tui.lab.ca import make_authority
+from iconha_tui.lines import JsonLines
+from iconha_tui.spec import Aws, Spec
+from iconha_tui.store import Store
+
+SEQUENCES = (
+    "\x1b[2J", "\x1b[1;1H", "\x1b]52;c;ZXZpbA==\x07", "\x1b]0;title\x1b\\", "\x1bP+q544e\x1b\\", "\x9b31m", "\x9d52;c;x\x9c",
+    "\x1bc", "\x1b(0", "\u202e", "\u2066", "\u200f", "\u200b", "\ufeff", "\r", "\n", "\0", "\x07", "\x08", "\ud800", "\x7f",
+    "[red]", "[/]", "[@click=app.quit]", "$(reboot)", "`reboot`", "; reboot", "'", '"', "\\", "⟪x⟫", "%s", "{0}",
+)  # fmt: skip
+NASTY = st.lists(st.sampled_from(SEQUENCES) | st.text(st.characters(), max_size=5), max_size=6).map("".join)
+
+
+REORDERS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def moves_a_terminal(text: str, *, keep: str = "") -> list[str]:
+    """The characters of a text that are no text, turn it round, or cannot be seen. keep: those that are allowed, as newlines."""
+    return [
+        char
+        for char in text
+        if char not in keep
+        and (
+            unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+            or unicodedata.bidirectional(char) in REORDERS
+            or char in "\u200b\u200e\u200f\ufeff\xad"
+        )
+    ]
+
+
+# Sentences
+
+
+@given(NASTY, NASTY, NASTY, NASTY)
+@example("x" * 2_000_000, "\n" * 100_000, "\x1b]" * 100_000, "a\n" * 100_000)
+def test_no_sentence_about_trouble_moves_a_terminal_or_fills_it(
+    what: str, where: str, remedy: str, detail: str
+) -> None:
+    trouble = Trouble(what, where=where, remedy=remedy, detail=detail)
+    assert moves_a_terminal(f"{trouble}{trouble.what}{trouble.where}{trouble.remedy}") == []
+    assert moves_a_terminal(trouble.detail, keep="\n") == []
+    assert len(str(trouble)) < 20_000
+    assert len(trouble.detail.split("\n")) <= 100
+
+
+# The spec
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([*TEXTS, *CHOICES, *PATHS, "corosync.conf.PRep-01", "pacemaker.properties.x"]), NASTY)
+def test_whatever_stands_in_a_field_is_refused_cleanly_or_taken_and_harmless(place: str, value: str) -> None:
+    if place.startswith("corosync.conf"):
+        data: dict[str, Any] = {"corosync": {"conf": {"PRep-01": value}}}
+    elif place.startswith("pacemaker"):
+        data = {"pacemaker": {"properties": {value: "x"}}}
+    else:
+        data = with_value(place, value)
+    try:
+        spec = Spec.model_validate(data)
+    except ValueError as error:
+        said = " ".join(specs.sentences(error))  # type: ignore[arg-type]
+        assert moves_a_terminal(said) == []
+        return
+    assert specs.loads(specs.dumps(spec)) == spec
+    assert moves_a_terminal(specs.dumps(spec), keep="\n") == []
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--script"]])
+def test_a_plan_moves_no_terminal(form: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = with_value("instances.key_pair", "a'; reboot; $(reboot) `reboot` [red]")
+    data["corosync"]["conf"] = {"PRep-01": "# [red]ü[/] $(reboot)\ntotem {\n\tversion: 2\n}\n"}
+    spec = Spec.model_validate(data)
+    path = tmp_path / "spec.toml"
+    path.write_text(specs.dumps(spec))
+    assert cli.main(["plan", str(path), *form]) == 0
+    said = capsys.readouterr().out
+    assert moves_a_terminal(said, keep="\n\t") == []
+    assert "[red]" in said, "it is text, not markup"
+    if form == ["--json"]:
+        assert said.isascii()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n$`\\\"'⟪⟫END_OF_FILE\n")))
+@example("END_OF_FILE\nreboot\nEND_OF_FILE_\n")
+@example("$(reboot) ${HOME} `reboot` \\$ \\\\ \\`")
+def test_a_here_document_is_what_went_into_it(text: str) -> None:
+    text = text.replace("⟪", "(").replace("⟫", ")")  # a fact's marker becomes a variable, as it should
+    script = f"cat <<{_here((text, SecretRef('x')))}\n"
+    done = subprocess.run(
+        ["bash", "-eu"],
+        input=script.encode(),
+        env={"ICONHA_X": "$(s)`e`\\"},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.decode().rstrip("\n") == f"{text}$(s)`e`\\".rstrip("\n")
+    assert done.stderr == b""
+
+
+@given(NASTY)
+def test_a_fact_reaches_a_command_as_a_word_or_not_at_all(value: str) -> None:
+    view = View(Spec(), {"allocation_id": value})
+    try:
+        word = view.fact("allocation_id")
+    except Trouble as trouble:
+        assert moves_a_terminal(str(trouble)) == []  # noqa: PT017
+        return
+    assert word == value
+    assert not set(word) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/@+=-")
+    assert not word.startswith("-")
+
+
+# AWS and the cluster
+
+
+ANSWERS: st.SearchStrategy[Any] = st.recursive(
+    NASTY | st.integers() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["Key", "Value"]), inner),
+)
+
+
+@given(ANSWERS)
+def test_what_aws_answers_moves_no_terminal(answer: Any) -> None:
+    def texts(value: Any) -> list[str]:
+        if isinstance(value, dict):
+            return [text for each in value.values() for text in texts(each)]
+        return [text for each in value for text in texts(each)] if isinstance(value, list) else [str(value)]
+
+    assert moves_a_terminal("".join(texts(cleaned(answer)))) == []
+
+
+ESCAPED = "&#x9b;31m&#x9d;52;c;x&#x9c;&#x202e;&#x85;&#10;&#13;&#9;&#x200b;[red]"
+
+
+def test_what_a_cluster_says_in_xml_moves_no_terminal_even_where_it_is_written_in_numbers() -> None:
+    status = parse_crm_mon(
+        f'<crm_mon version="{ESCAPED}"><summary><stack type="{ESCAPED}"/><current_dc present="true" name="{ESCAPED}"/></summary>'
+        f'<nodes><node name="{ESCAPED}" id="{ESCAPED}" online="true"/></nodes>'
+        f'<resources><resource id="{ESCAPED}" resource_agent="{ESCAPED}" role="{ESCAPED}"/></resources>'
+        f'<failures><failure op_key="{ESCAPED}" node="{ESCAPED}" exitreason="{ESCAPED}" last-rc-change="{ESCAPED}"/></failures>'
+        "</crm_mon>"
+    )
+    assert moves_a_terminal(str(status)) == []
+    assert "\\x9b" not in str(status)
+    cib = parse_cib(
+        f'<cib><configuration><crm_config><cluster_property_set><nvpair name="{ESCAPED}" value="{ESCAPED}"/>'
+        f'</cluster_property_set></crm_config><nodes><node uname="{ESCAPED}" id="{ESCAPED}"/></nodes></configuration></cib>'
+    )
+    assert "\\x9b" not in str(cib)
+    assert "\\u202e" not in str(cib)
+    with pytest.raises(ClusterXMLError) as caught:
+        parse_crm_mon(f'<crm_mon><status code="1"><errors><error>{ESCAPED}</error></errors></status></crm_mon>')
+    assert moves_a_terminal(str(caught.value)) == []
+
+
+def refuse(xml: str | bytes) -> None:
+    parse_crm_mon(xml)
+    raise ClusterXMLError("it was read, and is small")
+
+
+BOMB = (
+    '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {after} "{f"&{before};" * 10}">' for before, after in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]><crm_mon>&i;</crm_mon>"
+)
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        BOMB,
+        BOMB.encode(),
+        BOMB.encode("utf-16"),
+        BOMB.encode("utf-7"),
+        '<!DOCTYPE x SYSTEM "file:///etc/passwd"><crm_mon/>',
+        '<?xml version="1.0" encoding="utf-16"?><crm_mon/>',
+        "<crm_mon>" + "<a>" * 1_000_000,
+        "<crm_mon " + " ".join(f'a{n}="x"' for n in range(100_000)) + "/>",
+        "<crm_mon>" + "x" * (9 << 20) + "</crm_mon>",
+        "<crm_mon " + "x" * 1_000_000,
+    ],
+    ids=["bomb", "bytes", "utf-16", "utf-7", "external", "declared", "deep", "attributes", "large", "open"],
+)
+def test_xml_that_would_fill_the_memory_is_refused_while_it_is_small(xml: str | bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ClusterXMLError):
+            refuse(xml)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+# corosync.conf
+
+CONF_LINES = ("totem {", "}", "version: 2", "nodelist {", "node {", "ring0_addr: 1.2.3.4", "key: x")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        NASTY | st.sampled_from(["totem {", "}", "version: 2", "nodelist {", "node {", "ring0_addr: 1.2.3.4", "key: x"])
+    ).map("\n".join)
+)
+def test_what_the_checker_says_of_any_file_moves_no_terminal(text: str) -> None:
+    for finding in check(text):
+        assert moves_a_terminal(str(finding)) == []
+        assert len(str(finding)) < 1000
+
+
+def test_the_command_that_checks_a_file_says_its_name_and_its_faults_as_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "\x1b]52;c;x\x07conf"
+    path.write_bytes(b"\x1b[2J { \xff\xfe\n\x9b31m: \xe2\x80\xae\n" + b"x" * 10_000 + b"\n\0")
+    cli.main(["corosync", "check", str(path)])
+    cli.main(["corosync", "check", str(tmp_path / "\x1b[2Jnot there")])
+    with pytest.raises(SystemExit):
+        cli.main(["\x1b[2J"])
+    with pytest.raises(SystemExit):
+        cli.main(["where", "\x1b[2J\x9b31m"])
+    cli.main(["--state-dir", str(tmp_path / "\x1b[2J"), "where"])
+    said = capsys.readouterr()
+    assert moves_a_terminal(said.out + said.err, keep="\n") == []
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many calls of functions a piece of work makes, C's included: a measure that no busy machine changes."""
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+GROWING = {
+    "lines that are none": "x\n",
+    "open sections": "a {\n",
+    "closed sections": "a {\n}\n",
+    "closing braces": "}\n",
+    "items": "key: value\n",
+    "comments": "# x\n",
+    "nodes": "nodelist {\nnode {\nring0_addr: 10.0.0.1\n}\n}\n",
+    "interfaces": "totem {\ninterface {\nlinknumber: 1\n}\n}\n",
+    "loggers": "logging {\nlogger_subsys {\nsubsys: X\n}\n}\n",
+    "one long line": "x",
+    "blanks": " ",
+    "colons": ":",
+    "carriage returns": "\r",
+    "nuls": "\0",
+}
+
+
+@pytest.mark.parametrize("unit", GROWING.values(), ids=GROWING.keys())
+@pytest.mark.parametrize("read", [parse, check])
+def test_twice_the_file_is_at_most_twice_the_work(unit: str, read: Callable[[str], object]) -> None:
+    size = 30_000 // len(unit)
+    once, twice = calls_of(lambda: read(unit * size)), calls_of(lambda: read(unit * size * 2))
+    assert twice < 2.2 * once + 200
+
+
+def test_ten_megabytes_are_no_more_work_than_one() -> None:
+    assert calls_of(lambda: check("x\n" * 5_000_000)) < 100
+
+
+# What is written here
+
+
+@given(st.lists(NASTY, max_size=4))
+def test_any_output_can_be_kept_and_json_is_ascii(lines: list[str]) -> None:
+    event = Output("packages", "packages.install", "PRep-01", lines)
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("builtins.print", lambda text, **_: said.append(text))
+        JsonLines()(event)
+    assert said[0].isascii()
+    assert "\x1b" not in said[0]
+    assert json.loads(said[0])["lines"] == lines
+    assert json.dumps(to_dict(event, 1.0)).isascii()
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(NASTY, max_size=4))
+def test_the_journal_takes_any_text(tmp_path: Path, lines: list[str]) -> None:
+    journal = Journal(tmp_path)
+    journal(Output("packages", "packages.install", "PRep-01", lines))
+    journal(StepFinished("packages", "packages.install", "failed", True, 1.0, "".join(lines)))
+    journal.close()
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Any:
+    """The log of this test, as the command opens it."""
+    before = logging.root.handlers[:], logging.root.level
+    logging.root.handlers = []
+    old = os.umask(0)
+    path = tmp_path / "state" / "iconha-tui.log"
+    path.parent.mkdir(mode=0o700)
+    try:
+        log.open_log(path)
+        yield path
+    finally:
+        os.umask(old)
+        for handler in logging.root.handlers:
+            handler.close()
+        logging.root.handlers, logging.root.level = before
+
+
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+def test_a_traceback_in_the_log_holds_no_secret_and_no_control_character(log_file: Path) -> None:
+    vault = Vault({"node_secret_access_key": SECRET, "key_passphrase": 'pass"phrase\\ü'})
+    try:
+        raise RuntimeError(
+            f"refused {SECRET}, https://x/?key={'wJalrXUtnFEMI%2FK7MDENG%2BbPxRfiCYEXAMPLEKEY'} \x1b]52;c;x\x07"
+        )
+    except RuntimeError:
+        logging.getLogger("iconha_tui.x").exception(
+            "It said %s and %s", json.dumps({"k": vault.get("key_passphrase")}), SECRET
+        )
+    text = log_file.read_text()
+    assert "RuntimeError: refused" in text
+    assert MASK in text
+    for form in (SECRET, SECRET.replace("/", "%2F"), "%2FK7MDENG", "phrase\\\\", 'pass\\"phrase'):
+        assert form not in text
+    assert moves_a_terminal(text, keep="\n") == []
+    assert stat.S_IMODE(log_file.stat().st_mode) == 0o600
+
+
+def test_the_log_goes_through_no_link_and_a_full_disk_is_no_reason_to_break_down(
+    log_file: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log_file.symlink_to(tmp_path / "elsewhere")
+    logging.getLogger("iconha_tui.x").error("hello")
+    assert not (tmp_path / "elsewhere").exists()
+    log_file.unlink()
+    log_file.symlink_to("/dev/full")
+    logging.getLogger("iconha_tui.x").error("hello")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_that_nobody_foresaw_is_a_sentence_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vault = Vault({"x": SECRET})
+
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError(f"\x1b[2J {SECRET}")
+
+    monkeypatch.setattr("iconha_tui.cli.where", breaks)
+    assert cli.main(["--state-dir", str(tmp_path), "where"]) == 1
+    said = capsys.readouterr()
+    assert SECRET not in said.out + said.err
+    assert moves_a_terminal(said.out + said.err, keep="\n") == []
+    assert "Traceback" not in said.err
+    assert "did not foresee: RuntimeError" in said.err
+    del vault
+
+
+def test_a_folder_whose_name_no_cluster_can_have_is_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name in ("good", "\x1b[2J", "[red]x", "UP", "-x", "a b", "x" * 40):
+        folder = tmp_path / "clusters" / name
+        folder.mkdir(parents=True)
+        (folder / "spec.toml").write_text(specs.dumps(Spec(name="good")))
+    assert store.names() == ["good"]
+
+
+# TLS
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Any:
+    """An HTTPS server with a certificate that nobody here trusts. What it was told stands in `heard`."""
+    _, pem = make_authority("x", ["127.0.0.1"])
+    (tmp_path / "server.pem").write_text(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    server = socket.create_server(("127.0.0.1", 0))
+    heard: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    heard.append(secured.recv(65536))
+            except OSError:
+                connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield server.getsockname()[1], heard
+    server.close()
+
+
+def test_a_server_whose_certificate_is_not_trusted_is_told_nothing(
+    stranger: tuple[int, list[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    port, heard = stranger
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nendpoint_url = https://127.0.0.1:{port}\nretry_mode = standard\nmax_attempts = 1\n")
+    client = Client(Aws(config_file=str(config)), ["AKIAIOSFODNN7EXAMPLE", SECRET, ""])
+    with pytest.raises(Trouble, match=r"The certificate of the API is not trusted\."):
+        client.call("ec2", "describe_instances")
+    assert heard == []
+
+
+def test_nothing_in_the_program_turns_a_check_off() -> None:
+    source = Path(cli.__file__).parent
+    words = (
+        "verify=False",
+        "CERT_NONE",
+        "_create_unverified",
+        "check_hostname = False",
+        "AutoAddPolicy",
+        "AgentRequestHandler",
+    )
+    found = [
+        f"{path.name}: {word}"
+        for path in source.rglob("*.py")
+        if "lab" not in path.relative_to(source).parts
+        for word in (*words, "shell=True", "os.system", "pickle", "yaml.load", "eval(")
+        if word in path.read_text().replace("retrieval(", "")
+    ]
+    assert found == []
+
+
+def test_a_spec_trouble_names_a_hostile_place_cleanly(tmp_path: Path) -> None:
+    with pytest.raises(SpecTrouble) as caught:
+        specs.load(tmp_path / "\x1b[2J\u202e.toml")
+    assert moves_a_terminal(str(caught.value)) == []
