@@ -14,6 +14,9 @@ SUITE ?= bookworm
 PLAIN ?=
 LAB ?= demo
 
+# Choice of `make reliability`: how often every test is run.
+RUNS ?= 1
+
 # What the lab needs (podman and its parts, a Debian builder), and what the tests need beside it.
 LAB_PACKAGES := python3-venv podman netavark aardvark-dns runc crun conmon mmdebstrap iproute2 iptables nftables util-linux \
 	openssh-client debian-archive-keyring ca-certificates
@@ -48,6 +51,10 @@ lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+.PHONY: reliability
+reliability: test-packages $(READY) ## every fault on the lab, thoroughly (half an hour); writes docs/reliability.md
+	$(BIN)/python tests/lab/reliability.py --runs $(RUNS)
 
 .PHONY: bench
 bench: test-packages $(READY) ## speed and memory, as bench/README.md has them

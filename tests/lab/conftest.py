@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import picture
 import pytest
 from faults import Table
+from lab_aws import aws as aws
+from mischief import Bench
+from program import Program
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.state import CannotRun
+from iconha_tui.spec import loads
 
 Boto = Callable[..., Any]
 
@@ -53,17 +58,14 @@ def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
         one.down()
 
 
-def aws(lab: Lab, service: str, profile: str = "lab") -> Any:
-    """A boto3 client as the operator (`lab`) or as a node (`lab-nodes`) would make it."""
-    import boto3
-    import botocore.config
-    import botocore.session
-
-    core = botocore.session.Session(profile=profile)
-    core.set_config_variable("config_file", str(lab.aws_config_file))
-    config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=15)
-    make: Any = boto3.Session(botocore_session=core).client
-    return make(service, config=config)
+@pytest.fixture(scope="session")
+def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Two machines on which faults are tried, one after the other; signed in to, and nothing more to begin with."""
+    program = Program(lab, tmp_path_factory.mktemp("faults"), loads(lab.spec(name="faults")))
+    going = program.run("--until", "instances")
+    assert going.process.returncode == 0, going.said
+    yield Bench(program)
+    terminate(lab, *(one["InstanceId"] for one in picture.machines(lab, program.spec).values()))
 
 
 def launch(lab: Lab, name: str, **options: Any) -> str:

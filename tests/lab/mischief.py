@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import picture
+from program import Program
 
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.shell import run
 
+FIRST, SECOND = "PRep-01", "PRep-02"
 LOCK = "/var/lib/dpkg/lock-frontend"
 
 
@@ -92,3 +94,22 @@ class Victim:
             f"use IO::Socket::INET; my $s = IO::Socket::INET->new('127.0.0.1:{port}') or die; sleep 1; print \"done\\n\"; "
             "sleep 900;"
         )
+
+
+class Bench:
+    """A program and the two machines that it has signed in to."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+
+    def victim(self, name: str) -> Victim:
+        """The machine that has the part of a node now."""
+        return Victim(self.program.lab, picture.machines(self.program.lab, self.program.spec)[name]["InstanceId"])
+
+    @property
+    def first(self) -> Victim:
+        return self.victim(FIRST)
+
+    @property
+    def second(self) -> Victim:
+        return self.victim(SECOND)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from conftest import aws
+from lab_aws import aws
 
 from iconha_tui.lab.hypervisor import execute
 from iconha_tui.lab.lab import Lab

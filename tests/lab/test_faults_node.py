@@ -7,44 +7,20 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import picture
 import pytest
-from conftest import aws
 from faults import Table
-from mischief import Victim
-from program import Event, Program
+from mischief import FIRST, SECOND, Bench
+from program import Event
 
 from iconha_tui.causes import cause_of
-from iconha_tui.lab.lab import Lab
-from iconha_tui.spec import loads
 from iconha_tui.stages import apt
 
 SECTION = "Nodes and their networks"
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
-FIRST, SECOND = "PRep-01", "PRep-02"
-
-
-class Bench:
-    """A program and the two machines that it has signed in to."""
-
-    def __init__(self, program: Program, table: Table | None = None) -> None:
-        self.program = program
-        found = picture.machines(program.lab, program.spec)
-        self.first, self.second = (Victim(program.lab, found[name]["InstanceId"]) for name in (FIRST, SECOND))
-
-
-@pytest.fixture(scope="module")
-def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    program = Program(lab, tmp_path_factory.mktemp("faults"), loads(lab.spec(name="faults")))
-    going = program.run("--until", "instances")
-    assert going.process.returncode == 0, going.said
-    yield Bench(program)
-    ids = [one["InstanceId"] for one in picture.machines(lab, program.spec).values()]
-    aws(lab, "ec2").terminate_instances(InstanceIds=ids)
 
 
 def says(words: str, target: str = "") -> Says:

@@ -1,0 +1,20 @@
+"""AWS, as a lab's operator or its nodes speak to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iconha_tui.lab.lab import Lab
+
+
+def aws(lab: Lab, service: str, profile: str = "lab") -> Any:
+    """A boto3 client as the operator (`lab`) or as a node (`lab-nodes`) would make it."""
+    import boto3
+    import botocore.config
+    import botocore.session
+
+    core = botocore.session.Session(profile=profile)
+    core.set_config_variable("config_file", str(lab.aws_config_file))
+    config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=15)
+    make: Any = boto3.Session(botocore_session=core).client
+    return make(service, config=config)
