@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from iconha_tui.status import Watcher
 
 COLUMNS = ("verdict", "Elastic IP", "EC2 says", "cluster says", "nodes", "seen")
+WIDTHS = {"verdict": 11, "seen": 14}
+"""Of the columns whose width the table does not find by itself."""
 SELDOM = 3 * EVERY
 """Seconds between two looks at a cluster that is one of many."""
 
@@ -52,7 +54,7 @@ class StatusTable(WizardScreen):
     def on_mount(self) -> None:
         table: DataTable[Content | str] = self.query_one(DataTable)
         for word in ("cluster", *COLUMNS):
-            table.add_column(word, key=word)
+            table.add_column(word, key=word, width=WIDTHS.get(word))
         troubles = []
         for name in self.wizard.store.names():
             try:
