@@ -119,6 +119,9 @@ class OnTerminal:
         self.process.wait()
         os.close(self._ours)
 
+    def press(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
     def listen(self, seconds: float) -> Iterator[float]:
         """Takes what the program paints for that long; each time it has painted, the seconds since it was started."""
         until = time.perf_counter() + seconds

@@ -14,6 +14,7 @@ from dataclasses import asdict
 
 import flood
 import guide
+import keys
 import startup
 from measure import Figure, NotMeasured, progress
 
@@ -23,7 +24,7 @@ from iconha_tui.errors import Trouble
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measures the program's speed and memory, each against a reference.")
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="help, paint, memory, lines, run; all where none is named"
+        "parts", nargs="*", metavar="PART", help="help, paint, memory, lines, keys, run; all where none is named"
     )
     parser.add_argument("--json", action="store_true", help="one JSON list")
     parser.add_argument("--turns", type=int, default=2, help="fresh labs for each side of the part run (default: 2)")
@@ -33,6 +34,7 @@ def main() -> int:
         "paint": lambda: [startup.first_paint()],
         "memory": lambda: [startup.idle_memory()],
         "lines": lambda: [flood.flood()],
+        "keys": lambda: [keys.keys()],
         "run": lambda: guide.guide(args.turns),
     }
     if unknown := [part for part in args.parts if part not in parts]:

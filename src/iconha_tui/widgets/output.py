@@ -2,84 +2,54 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Log, Tab, Tabs
+from textual.events import DescendantFocus
+from textual.widgets import Tab, Tabs
 
 from iconha_tui.engine.step import AWS
+from iconha_tui.widgets.find_line import FindLine
+from iconha_tui.widgets.line_view import LineView
 
 KEPT = 10_000
 """Lines that a pane keeps; the transcript keeps all."""
-PER_DRAW = 1_000
-"""Lines that a pane takes at one draw, so that a flood never holds up the screen."""
 
 
-class TargetLog(Log):
-    """What one target says. It follows the end until the operator scrolls up; End takes it back there."""
+class TargetLog(LineView):
+    """What one target says."""
 
     def __init__(self, target: str) -> None:
-        super().__init__(max_lines=KEPT, classes="target-log")
+        super().__init__(target, most=KEPT, classes="target-log")
         self.target = target
-        self.border_title = target
-        self.following = True
         self._used = False
-        self._backlog: deque[str] = deque(maxlen=KEPT)
 
-    def add(self, lines: Sequence[str]) -> None:
-        """Queues lines; `draw` shows them. Of a flood, only as many are queued as are kept."""
+    def add(self, lines: Iterable[str]) -> None:
         if not self._used:
             self._used = True
             self.add_class("-used")
-        self._backlog.extend(lines)
-
-    def draw(self) -> None:
-        """Shows a portion of what is queued."""
-        if self._backlog:
-            self.write_lines([self._backlog.popleft() or " " for _ in range(min(PER_DRAW, len(self._backlog)))])
-            self._stay()
+        super().add(lines)
 
     def empty(self, *, used: bool) -> None:
         """Forgets what was said before. used: it takes its place on the screen before anything is said."""
         self._used = used
         self.set_class(used, "-used")
-        self._backlog.clear()
         self.clear()
-        self.following = True
-
-    @property
-    def behind(self) -> bool:
-        return bool(self._backlog)
-
-    def _stay(self) -> None:
-        if self.following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
-
-    def _update_size(self, updates: int, lines: list[str]) -> None:  # type: ignore[override]
-        """Textual measures in a thread for each write; a flood of threads is what makes the screen stutter."""
-        width = max((len(line) if line.isascii() else cell_len(line) for line in lines), default=0)
-        self._update_maximum_width(updates, width)
-
-    def on_resize(self) -> None:
-        self._stay()
-
-    def watch_scroll_target_y(self, target: float) -> None:
-        """Scrolled, by whatever key, wheel or bar: it follows where that is the end."""
-        self.following = target >= self.max_scroll_y
-        self.border_subtitle = "" if self.following else "scrolled up: End follows again"
 
 
 class OutputPanes(Vertical):
-    """A pane for each target."""
+    """A pane for each target. One of them is raised: in front where they are tabs, alone where the panes are maximised, and
+    meant by the keys of the screen."""
+
+    ALLOW_MAXIMIZE = True
 
     def __init__(self, targets: Sequence[str]) -> None:
         super().__init__()
         self.targets = list(targets)
         self._logs = {target: TargetLog(target) for target in targets}
+        self.raised = self._logs[self.targets[0]]
 
     def compose(self) -> ComposeResult:
         yield Tabs(*(Tab(target, id=f"tab-{index}") for index, target in enumerate(self.targets)), id="output-tabs")
@@ -89,20 +59,20 @@ class OutputPanes(Vertical):
             for target in self.targets:
                 if target != AWS:
                     yield self._logs[target]
+        yield FindLine()
 
     def on_mount(self) -> None:
         self.clear()
-        self._raise(self.targets[0])
+        self._raise(self.raised)
 
     def write(self, target: str, lines: Sequence[str]) -> None:
         if log := self._logs.get(target):
             log.add(lines)
 
-    def draw(self) -> bool:
-        """Shows queued lines; whether some are left."""
+    def draw(self) -> None:
+        """Shows what was written since."""
         for log in self._logs.values():
             log.draw()
-        return any(log.behind for log in self._logs.values())
 
     def clear(self) -> None:
         for log in self._logs.values():
@@ -112,14 +82,22 @@ class OutputPanes(Vertical):
     def _tab(self, event: Tabs.TabActivated) -> None:
         event.stop()
         if event.tab.id:
-            self._raise(self.targets[int(event.tab.id.removeprefix("tab-"))])
+            self._raise(self._logs[self.targets[int(event.tab.id.removeprefix("tab-"))]])
 
-    def _raise(self, target: str) -> None:
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        if isinstance(event.widget, TargetLog):
+            self.query_one(Tabs).active = f"tab-{self.targets.index(event.widget.target)}"
+            self._raise(event.widget)
+
+    def _raise(self, raised: TargetLog) -> None:
+        self.raised = raised
         for log in self._logs.values():
-            log.set_class(log.target == target, "-raised")
-        self.set_class(target == AWS, "-aws")
+            log.set_class(log is raised, "-raised")
+        self.set_class(raised.target == AWS, "-aws")
         self.query_one("#output-nodes").set_class(self.targets == [AWS], "-none")
 
     def turn(self) -> None:
-        """Raises the next target's pane."""
-        self.query_one(Tabs).action_next_tab()
+        """Raises the next target's pane, and moves the focus there."""
+        place = self.targets.index(self.raised.target) + 1
+        self._raise(self._logs[self.targets[place % len(self.targets)]])
+        self.raised.focus()
