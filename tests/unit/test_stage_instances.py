@@ -354,3 +354,21 @@ def test_an_address_that_has_moved_is_learnt_before_the_node_is_called() -> None
     world.nodes[ONE].says["uname"] = UNAME.format(free=9_000_000)
     world.probe(Signin(), ONE)
     assert world.ctx.facts[f"{ONE}.public_ip"] == "203.0.113.10"
+
+
+@pytest.mark.parametrize(
+    ("release", "tokens", "blocked"),
+    [("20.04", "required", True), ("20.04", "optional", False), ("22.04", "required", False)],
+)
+def test_an_old_agent_and_a_metadata_service_that_wants_tokens_do_not_go_together(
+    release: str, tokens: str, blocked: bool
+) -> None:
+    world = World()
+    machine = reservation(1, MetadataOptions={"HttpTokens": tokens})
+    world.cloud.says["describe_instances"] = {"Reservations": [machine]}
+    world.nodes[ONE].says["uname"] = UNAME.format(free=9_000_000).replace("22.04", release)
+    found = world.probe(Signin(), ONE)
+    assert isinstance(found, Blocked) == blocked
+    if isinstance(found, Blocked):
+        assert "IMDSv2" in found.why
+        assert "--instance-id i-00000000000000001 --http-tokens optional" in found.remedy

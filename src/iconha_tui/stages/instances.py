@@ -21,6 +21,9 @@ CANONICAL = "099720109477"
 
 _CODENAMES = {"18.04": "bionic", "20.04": "focal", "22.04": "jammy", "24.04": "noble"}
 
+_OLD_AGENTS = {"ubuntu 18.04", "ubuntu 20.04"}
+"""Their awseip (before resource-agents 4.7) asks the metadata service for the instance's id without a token."""
+
 BOOT = 240.0
 """Seconds within which a machine that was just started lets one in."""
 
@@ -47,6 +50,7 @@ def instance_lookups(view: View, node: str) -> list[Lookup]:
         "started": "LaunchTime",
         "zone": "Placement.AvailabilityZone",
         "groups": "NetworkInterfaces[?Attachment.DeviceIndex==`0`].Groups[] | [].GroupId",
+        "imds": "MetadataOptions.HttpTokens",
     }
     return [
         Lookup(f"{node}.{name}", "ec2", "describe_instances", params, f"Reservations[].Instances[] | [0].{query}")
@@ -471,6 +475,13 @@ class Signin(Step):
         if name not in ("ubuntu", "debian"):
             return Blocked(
                 f"It runs {pretty}.", "The guide's packages are those of Ubuntu and Debian: choose such a machine."
+            )
+        if facts[f"{target}.imds"] == "required" and f"{name} {version}" in _OLD_AGENTS:
+            return Blocked(
+                f"Its metadata service wants tokens (IMDSv2), and the agent awseip of {pretty} knows none: the address would "
+                "never move.",
+                "Let it ask without: `aws ec2 modify-instance-metadata-options "
+                f"--instance-id {facts[f'{target}.instance_id']} --http-tokens optional`. Or choose Ubuntu 22.04 or newer.",
             )
         if free.isdigit() and int(free) < 1_000_000:
             return Blocked(
