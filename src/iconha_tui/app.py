@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.config import Config
+from iconha_tui.engine.events import PASSED
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
 from iconha_tui.widgets.keys import key_name
@@ -330,17 +331,19 @@ class IconhaApp(Looks):
 
     # Pages
 
-    def show_stage(self, name: str) -> None:
+    def show_stage(self, name: str) -> StageScreen:
         """Turns to a stage; what was typed in the others stays."""
         from iconha_tui.screens.stage import StageScreen
 
+        return found
         self.save()
         if name not in self._screens:
             stage = next(stage for stage in self.stages if stage.name == name)
             self._screens[name] = StageScreen(stage)
             self.install_screen(self._screens[name], name)
-        if self.screen is self._screens[name]:
-            return
+        found = self._screens[name]
+        if self.screen is found:
+            return found
         if len(self.screen_stack) > 1:
             self.switch_screen(name)
         else:
@@ -411,12 +414,28 @@ class IconhaApp(Looks):
         assert self._live is not None  # noqa: S101  a cluster is open wherever this is asked
         return self._live
 
-    def start_run(self, stage: Stage) -> bool:
+    def start_run(self, stage: Stage, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> bool:
         """Runs a stage under the draft. False where something is running already, or the draft cannot be saved."""
         if self.busy or self.session is None:
             return False
         self.save()
-        return self.session.spec == self.spec and self.live.start(stage)
+        return self.session.spec == self.spec and self.live.start(stage, onward=onward, skip=skip)
+
+    def go_on(self) -> None:
+        """Turns to the stage that is due, which then starts; to the summary after the last. What stands above a stage's
+        screen is not pushed aside: it goes on when that is closed."""
+        from iconha_tui.screens.stage import StageScreen
+
+        following, here = self.live.following, self.screen
+        if following is None or not isinstance(here, StageScreen):
+            return
+        if not following:
+            self.live.onward = False
+            self.show_summary()
+        elif here.stage is following[0]:
+            here.call_later(here.run_due)
+        else:
+            self.show_stage(following[0].name)
 
     def keep(self, secrets: Mapping[str, str]) -> None:
         """Keeps typed secrets in the session's memory."""
@@ -440,7 +459,7 @@ class IconhaApp(Looks):
 
     def _run_ended(self) -> None:
         credentials = self.live.runs.get("credentials")
-        if credentials is not None and (credentials.mode, credentials.state) == ("run", "done"):
+        if credentials is not None and credentials.mode == "run" and credentials.state in PASSED:
             aws = self.spec.aws
             if not aws.config_file:  # a profile of another file is none for the next cluster
                 self.remember(region=aws.region, profile=aws.profile)
@@ -450,6 +469,8 @@ class IconhaApp(Looks):
     # Host keys
 
     def _confirm_host_key(self, node: str, kind: str, fingerprint: str) -> bool:
+        else:
+            self.go_on()
         """Called from a thread of the run, which waits here; a run that is stopped waits no longer."""
         answer: Future[bool] = Future()
         self.post_message(HostKeyAsked(node, kind, fingerprint, answer))

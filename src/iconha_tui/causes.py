@@ -50,7 +50,7 @@ KNOWN: tuple[Cause, ...] = (
     ),
     # apt and dpkg
     Cause(
-        r"Could not get lock /var/|Unable to acquire the dpkg frontend lock|Unable to lock directory /var/lib/apt",
+        r"apt is in use still|Could not get lock /var/|Unable to (?:acquire the dpkg frontend lock|lock directory /var)",
         "Another package manager is at work on the node, most often the automatic upgrades that run after a first boot.",
         "Wait until it has ended (`pgrep -a 'apt|dpkg|unattended'` shows it), then retry. Do not remove the lock.",
     ),
@@ -71,7 +71,7 @@ KNOWN: tuple[Cause, ...] = (
         "Retry in some minutes. If it stays: `sudo rm -rf /var/lib/apt/lists/*` on the node, then retry.",
     ),
     Cause(
-        r"is not valid yet|Release file .* is expired",
+        r"is not valid yet|Release file .* is expired|certificate is not yet valid",
         "The node's clock is wrong, or its package archive is no longer kept up.",
         _CLOCK,
     ),
@@ -102,7 +102,7 @@ KNOWN: tuple[Cause, ...] = (
         "packages.shell",
     ),
     Cause(
-        r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:",
+        r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:|Network is unreachable",
         "The node does not reach its package archive.",
         "Check it with `curl -I` on the node. " + _WAY_OUT,
     ),

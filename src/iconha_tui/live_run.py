@@ -7,14 +7,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iconha_tui.engine.events import Event, Output, RunStarted, StageStarted, Waiting
+from iconha_tui.engine import journal
+from iconha_tui.engine.estimate import Forecast, Pace, forecast
+from iconha_tui.engine.events import PASSED, Event, Output, RunStarted, StageStarted, Waiting
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import WizardScreen
-from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.glyphs import TURNS, duration, mark
 from iconha_tui.widgets.run_state import StageRun, StepState, lines_of
 
 if TYPE_CHECKING:
@@ -31,8 +34,10 @@ DRAIN = 0.05
 """Seconds between two looks at what the threads have queued."""
 BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
-CLOCKS = 0.5
-"""Seconds between two redraws of running clocks when nothing else has changed."""
+CLOCKS = 1 / TURNS
+"""Seconds between two redraws of what turns and of running clocks when nothing else has changed."""
+RECENT = 5
+"""Other clusters' journals that an estimate looks at."""
 
 
 class Ended:
@@ -44,7 +49,7 @@ class LiveRun:
 
     progress: the journal's fold. runs: each stage's last run here. trouble: what stopped a stage's run before it could say
     so itself (a lock, a disk). screens: the stages' screens, as far as they are made; output goes there. ended: called
-    when a run is over and drawn.
+    when a run is over and drawn. onward: the stages after the one that runs, or has failed, are to follow it.
     """
 
     def __init__(
@@ -64,8 +69,11 @@ class LiveRun:
         }
         self.trouble: dict[str, Trouble] = {}
         self.stopping = False
+        self.onward = False
+        self._pace = Pace()
+        self._measured = False
         self._queue: deque[Event | Trouble | Ended] = deque()
-        self._stage_now = ""
+        self._stage_now = self._stage_last = ""
         self._drawn = 0.0
         self._timer = app.set_interval(DRAIN, self._drain, pause=True)
 
@@ -73,26 +81,54 @@ class LiveRun:
     def busy(self) -> bool:
         return bool(self._stage_now)
 
+    @property
+    def following(self) -> Sequence[Stage] | None:
+        """The stages that are to follow now, none after the last; None where the run has not come to go on."""
+        if not self.onward or self.busy or self.runs[self._stage_last].state not in PASSED:
+            return None
+        return self._stages[[stage.name for stage in self._stages].index(self._stage_last) + 1 :]
+
     def activity(self) -> str:
         """What is going on, for the title line."""
         if not self._stage_now:
             return ""
         run = self.runs[self._stage_now]
-        return f"{mark('running').glyph} running {self._stage_now} {duration(time.monotonic() - run.began)}"
+        glyph = mark("running", self.moment()).glyph
+        if run.mode == "survey":
+            return f"{glyph} looking at {self._stage_now}"
+        overall = self.forecast()
+        left = f", {words}" if (words := overall.words()) else ""
+        return f"{glyph} {overall.share * 100:.0f} %{left} · {self._stage_now} {duration(run.spent)}"
 
-    def start(self, stage: Stage) -> bool:
-        """Runs a stage under the session's spec. False where something is running already."""
+    def moment(self) -> float | None:
+        """The clock by which what runs turns; None where the operator wants nothing to move."""
+        return None if self._app.animation_level == "none" else time.monotonic()
+
+    def forecast(self, *stages: Stage) -> Forecast:
+        """How far the work has got and how long it will take: of these stages, or of all."""
+        run = self.runs.get(self._stage_now)
+        step = run.current if run and run.mode == "run" else None
+        running = (step.id, time.monotonic() - step.began) if step else ("", 0.0)
+        return forecast(stages or self._stages, self._pace, self.progress.steps, running)
+
+    def start(self, stage: Stage, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> bool:
+        """Runs a stage under the session's spec, but for the steps in `skip`. False where something is running already.
+
+        onward: the stages after it are to follow, up to the first that does not pass.
+        """
         if self.busy:
             return False
+        self.onward = onward
         self.trouble.pop(stage.name, None)
-        self.runs[stage.name].start("run")
-        self._start(stage.name, lambda: self._session.run([stage], self._queue.append))
+        self.runs[stage.name].start("run", skip)
+        self._start(stage.name, lambda: self._session.run([stage], self._queue.append, skip))
         return True
 
     def survey(self) -> None:
         """Looks at all stages up to the first that is not done, and brings what is known."""
         if self.busy:
             return
+        self.onward = False
         self.trouble.clear()
         for run in self.runs.values():
             run.start("survey")
@@ -101,7 +137,7 @@ class LiveRun:
 
     def stop(self) -> None:
         """Asks the run to stop; it does so at the next safe point."""
-        self.stopping = True
+        self.stopping, self.onward = True, False
         self._session.cancel()
 
     def close(self) -> None:
@@ -120,6 +156,8 @@ class LiveRun:
     def _carry(self, work: Callable[[], object]) -> None:
         """In a thread of its own: does the work; whatever goes wrong ends in the queue as a sentence."""
         try:
+            if not self._measured:
+                self._pace, self._measured = self._measure(), True
             work()
         except Trouble as trouble:
             self._queue.append(trouble)
@@ -128,6 +166,16 @@ class LiveRun:
             self._queue.append(_unforeseen(error, self._session.store.log_file))
         finally:
             self._queue.append(Ended())
+
+    def _measure(self) -> Pace:
+        """How long steps have taken: in the runs of other clusters here, then in those of this one."""
+        store, own = self._session.store, self._session.spec.name
+        pace = Pace()
+        for name in (*reversed([name for name in store.names() if name != own][:RECENT]), own):
+            with suppress(Trouble):  # a journal that cannot be read tells nothing of time
+                for _, event in journal.read(store.folder(name) / "journal.jsonl"):
+                    pace.take(event)
+        return pace
 
     def _drain(self) -> None:
         """Takes what the threads have queued, for no longer than the screen can spare; draws it; rests when all is drawn."""
@@ -143,17 +191,19 @@ class LiveRun:
             self._take(item)
             ended = ended or isinstance(item, Ended)
             changed = changed or not isinstance(item, Waiting)
-        drawn = [screen.draw_output() for screen in self._screens.values() if screen.is_mounted]
+        for screen in self._screens.values():
+            if screen.is_mounted:
+                screen.draw_output()
         if changed or time.monotonic() - self._drawn > CLOCKS:
             self._follow()
         if ended:
             self._ended()
-        if not self.busy and not any(drawn) and not self._queue:
+        if not self.busy and not self._queue:
             self._timer.pause()
 
     def _take(self, item: Event | Trouble | Ended) -> None:
         if isinstance(item, Ended):
-            self._stage_now = ""
+            self._stage_last, self._stage_now = self._stage_now, ""
             return
         if isinstance(item, Trouble):
             run = self.runs[self._stage_now]
@@ -161,6 +211,7 @@ class LiveRun:
             self.trouble[self._stage_now] = item
             return
         self.progress.take(time.time(), item)
+        self._pace.take(item)
         if isinstance(item, RunStarted) and self.stopping:
             self.stop()
         stage = getattr(item, "stage", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iconha_tui.engine.estimate import Forecast, Pace, forecast, pace_of
+from iconha_tui.engine.estimate import Forecast, Pace, forecast
 from iconha_tui.engine.events import Event, Probed, StepFinished, StepStarted
 from iconha_tui.stages import STAGES
 
@@ -16,23 +16,31 @@ for step, seconds in ((A, 10.0), (B, 60.0), (C, 30.0)):
 STAGE = stage(A, B, C)
 
 
-def ran(step: Wants, seconds: float, *, needed: bool = True) -> list[tuple[float, Event]]:
+def ran(step: Wants, seconds: float, *, needed: bool = True) -> list[Event]:
     verdict = "needed" if needed else "done"
     return [
-        (0.0, StepStarted("corosync", step.id, step.title)),
-        (0.0, Probed("corosync", step.id, "PRep-01", "probe", verdict, "")),  # type: ignore[arg-type]
-        (0.0, StepFinished("corosync", step.id, "done", needed, seconds)),
+        StepStarted("corosync", step.id, step.title),
+        Probed("corosync", step.id, "PRep-01", "probe", verdict, ""),  # type: ignore[arg-type]
+        StepFinished("corosync", step.id, "done", needed, seconds),
     ]
+
+
+def pace_of(*journals: list[Event]) -> Pace:
+    pace = Pace()
+    for events in journals:
+        for event in events:
+            pace.take(event)
+    return pace
 
 
 def test_a_step_takes_what_it_took_here_the_last_time() -> None:
     another, own = ran(A, 3.0) + ran(B, 40.0), ran(A, 7.0)
-    pace = pace_of([another, own])
+    pace = pace_of(another, own)
     assert (pace.of(A), pace.of(B), pace.of(C)) == (7.0, 40.0, 30.0)
 
 
 def test_a_look_that_found_the_work_done_tells_nothing_of_how_long_it_takes() -> None:
-    pace = pace_of([ran(A, 7.0), ran(A, 0.1, needed=False)])
+    pace = pace_of(ran(A, 7.0), ran(A, 0.1, needed=False))
     assert pace.of(A) == 7.0
 
 

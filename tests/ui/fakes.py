@@ -28,12 +28,13 @@ TITLES = {
 
 class World:
     """What the fakes share. files: what each node has been given. lines: what each command says. broken: commands that
-    end with exit code 100. gate: commands wait for it. ask_key: nodes whose host key is not known yet."""
+    end with exit code 100, saying `said`. gate: commands wait for it. ask_key: nodes whose host key is not known yet."""
 
     def __init__(self) -> None:
         self.files: dict[str, set[str]] = {}
         self.lines: Sequence[str] = ("Reading package lists...", "", "Setting up corosync (3.1.7-1) ...")
         self.broken: set[str] = set()
+        self.said = "E: Unable to locate package aws-cli\n"
         self.gate = Event()
         self.gate.set()
         self.ask_key: set[str] = set()
@@ -106,7 +107,7 @@ class FakeNode:
 
                 raise Cancelled("Stopped by the operator; the command runs on.", where=self.name)
         if any(broken in command for broken in world.broken):
-            return Completed(100, "E: Unable to locate package aws-cli\n", "")
+            return Completed(100, world.said, "")
         world.files.setdefault(self.name, set()).add(argv[-1])
         return Completed(0, "", "")
 

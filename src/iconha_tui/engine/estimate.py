@@ -10,7 +10,7 @@ from iconha_tui.engine.step import Stage, Step
 
 
 class Pace:
-    """What each step took when it last had work to do: a fold over journals, the cluster's own as the last of them."""
+    """What each step took when it last had work to do: a fold over journals. What comes last counts: the cluster's own."""
 
     def __init__(self) -> None:
         self._took: dict[str, float] = {}
@@ -31,15 +31,6 @@ class Pace:
     def of(self, step: Step) -> float:
         """Seconds that the work of a step is expected to take."""
         return self._took.get(step.id, step.usual)
-
-
-def pace_of(journals: Iterable[Iterable[tuple[float, Event]]]) -> Pace:
-    """The pace after all journals, in order: what comes last counts."""
-    pace = Pace()
-    for events in journals:
-        for _, event in events:
-            pace.take(event)
-    return pace
 
 
 @dataclass(frozen=True)

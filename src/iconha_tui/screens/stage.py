@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
@@ -12,40 +11,48 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widgets import Input, Static, TabbedContent, TabPane
 
-from iconha_tui.engine.step import AWS, Stage, View
-from iconha_tui.screens.base import WizardScreen
-from iconha_tui.screens.dialogs import Choose
-from iconha_tui.widgets.failure import FailureBox
+from iconha_tui.engine.events import PASSED
+from iconha_tui.engine.step import AWS, Stage, Step, View
+from iconha_tui.screens.dialogs import Ask, Choose
+from iconha_tui.screens.reading import ReadingScreen
+from iconha_tui.widgets.failure import Failure, FailureBox, FailureKeys, known_cause, skipping
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.keys import KeyLine
+from iconha_tui.widgets.line_view import LineView
 from iconha_tui.widgets.outlook import Outlook
 from iconha_tui.widgets.output import OutputPanes
 from iconha_tui.widgets.preview import CommandPreview
-from iconha_tui.widgets.rail import StageRail
+from iconha_tui.widgets.rail import StageLook, StageRail
+from iconha_tui.widgets.run_state import StageRun
 from iconha_tui.widgets.step_list import StepList
 from iconha_tui.widgets.title import TitleBar
 from iconha_tui.widgets.words import Words
 
 if TYPE_CHECKING:
+    from iconha_tui.causes import Cause
     from iconha_tui.spec import Spec
 
 
-def form_of(stage: str) -> Form:
+def form_of(stage: Stage) -> Form:
     """The form of a stage, from the module of its name."""
-    form = import_module(f"iconha_tui.screens.{stage}").form()
+    form = import_module(f"iconha_tui.screens.{stage.name}").form()
     assert isinstance(form, Form)  # noqa: S101
+    form.summary = stage.summary
     return form
 
 
-class StageScreen(WizardScreen):
+class StageScreen(ReadingScreen):
     """One stage. F2 its settings, F3 what it will do, F4 how it goes; F5 runs it, F9 stops it, F7 and F8 turn the page."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f5,ctrl+r", "run_stage", "Run", key_display="F5", priority=True),
+        Binding(
+            "f12,ctrl+t", "run_on", "Run this and the following stages", key_display="F12", show=False, priority=True
+        ),
         Binding("f9", "stop", "Stop", key_display="F9", priority=True),
         Binding("f7", "back", "Back", key_display="F7", priority=True),
         Binding("f8,ctrl+n", "next", "Next", key_display="F8", priority=True),
@@ -53,15 +60,21 @@ class StageScreen(WizardScreen):
         Binding("f3", "tab('commands')", "Commands", show=False, priority=True),
         Binding("f4", "tab('progress')", "Progress", show=False, priority=True),
         Binding("ctrl+o", "turn_output", "Next output", show=False, priority=True),
+        Binding("z", "zoom", "One output alone on the screen, and back", show=False),
+        Binding("t", "transcript", "Read the whole transcript", show=False),
         Binding("c", "copy_command", "Copy the failed command", show=False),
+        Binding("k", "skip", "Go on without the step that failed", show=False),
         Binding("q", "app.quit", "Quit", show=False),
         Binding("escape", "leave", "Leave", show=False),
     ]
+
+    ALLOW_IN_MAXIMIZED_VIEW = "TitleBar, KeyLine"
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
         self._output: OutputPanes
+        self._aim = ""
 
     def compose(self) -> ComposeResult:
         app = self.wizard
@@ -71,14 +84,14 @@ class StageScreen(WizardScreen):
             yield StageRail(app.stages, self.stage.name)
             with TabbedContent(id="tabs", initial="settings"):
                 with TabPane("F2 Settings", id="settings"):
-                    yield Static(self.stage.summary, id="summary", markup=False)
-                    yield form_of(self.stage.name)
+                    yield form_of(self.stage)
                 with TabPane("F3 Commands", id="commands-pane"):
                     yield CommandPreview(self.stage)
                 with TabPane("F4 Progress", id="progress"), Vertical(id="run"):
                     yield Words(id="run-head")
                     yield StepList()
                     yield FailureBox()
+                    yield FailureKeys()
                     yield self._output
                     yield Static(f"The whole output: {app.transcript}", id="transcript", markup=False)
         yield KeyLine()
@@ -98,22 +111,25 @@ class StageScreen(WizardScreen):
         return "run" if on_progress else self.stage.name
 
     def on_mount(self) -> None:
-        self.query_one(FailureBox).display = False
+        self.query_one(FailureBox).display = self.query_one(FailureKeys).display = False
         self.form.load(self._outlook())
         self.follow()
         self.call_after_refresh(self._focus_first)
+        self.wizard.go_on()
 
     def _focus_first(self) -> None:
-        """The first field that can be typed into."""
-        for widget in self.query("Form Input, Form Choices, Form TextArea"):
-            if widget.focusable and widget.is_on_screen:
-                self.set_focus(widget)
-                return
+        """The field that was aimed at, else the first that can be typed into."""
+        aim, self._aim = self._aim, ""
+        if aim and self.form.go_to(aim):
+            return
+        typed = set(self.query("Form Input, Form Choices, Form TextArea"))
+        self.set_focus(next((widget for widget in self.focus_chain if widget in typed), None))
 
     def on_screen_resume(self) -> None:
         if self.is_mounted and self.query(Form):
             self.form.load(self._outlook())
             self.follow()
+            self.wizard.go_on()
 
     def _outlook(self) -> Outlook:
         app = self.wizard
@@ -145,30 +161,52 @@ class StageScreen(WizardScreen):
 
         event.stop()
         live = LISTS[event.field.source]
-        cloud = self.wizard.cloud()
+        cloud, spec = self.wizard.cloud(), self.wizard.spec
 
         def chosen(value: str | None) -> None:
             if value:
                 event.field.pick(value)
 
-        self.app.push_screen(Choose(live.title, live.columns, lambda: live.rows(cloud)), chosen)
+        self.app.push_screen(Choose(live.title, live.columns, lambda: live.rows(cloud, spec)), chosen)
 
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         match action:
-            case "run_stage":
-                return not self.wizard.busy
+            case "back" | "next":
+                return self.maximized is None
             case "stop":
                 return self.wizard.busy
             case "turn_output":
                 return self.query_one(TabbedContent).active == "progress"
             case "copy_command":
-                failure = self.wizard.live.runs[self.stage.name].failure
-                return failure is not None and bool(failure.command)
-        return True
+                return self.last_run.failure is not None and bool(self.last_run.failure.command)
+            case "skip":
+                return self._failed_step is not None
+            case "zoom" | "transcript":
+                return self.view is not None
+        return super().check_action(action, parameters)
 
     def action_tab(self, name: str) -> None:
+        failure = self.query_one(FailureBox).shown
+        if name == "settings" and failure is not None and self.query_one(TabbedContent).active == "progress":
+            self._edit(known_cause(failure))
+        else:
+            self._turn_to(name)
+
+    def _edit(self, cause: Cause | None) -> None:
+        """The settings where a failure has its cause: of this stage, where it is not known."""
+        screen = self.wizard.show_stage(cause.stage) if cause and cause.stage else self
+        screen.aim(cause.field if cause else "")
+
+    def aim(self, path: str) -> None:
+        """Turns to the settings, and to one of them where a path is given."""
+        self._aim = path
+        if self.is_mounted:
+            self._turn_to("settings")
+
+    def _turn_to(self, name: str) -> None:
+        self.minimize()
         self.set_focus(None)  # a widget that loses its tab hands its focus on, and the focus would pull its tab back
         self.query_one(TabbedContent).active = "commands-pane" if name == "commands" else name
         self.call_after_refresh(self._focus_tab, name)
@@ -177,17 +215,65 @@ class StageScreen(WizardScreen):
         if name == "settings":
             self._focus_first()
         else:
-            self.query_one(CommandPreview if name == "commands" else ".target-log.-raised").focus()
+            (self.query_one(CommandPreview) if name == "commands" else self._output.raised).focus()
 
     async def action_run_stage(self) -> None:
+        if self.wizard.busy:
+            self.notify(self._caution(), title="Not now", severity="warning")
+        else:
+            await self._start()
+
+    async def action_run_on(self) -> None:
+        """Runs this stage and those after it, up to the first that fails or waits for a setting."""
+        if self.wizard.busy:
+            self.wizard.live.onward = True
+            self.notify("The stages after this one follow by themselves. F9 stops.")
+            self.follow()
+        else:
+            await self._start(onward=True)
+
+    async def run_due(self) -> None:
+        """The stages before have passed, and this one is to follow."""
+        if self.wizard.live.following is not None:
+            await self._start(onward=True)
+
+    async def _start(self, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> None:
         if self.form.problem:
-            self.action_tab("settings")
+            self.wizard.live.onward = False
+            self._turn_to("settings")
             self.call_after_refresh(self.form.go_to_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
         await self._clear_output()
-        if self.wizard.start_run(self.stage):
-            self.action_tab("progress")
+        if self.wizard.start_run(self.stage, onward=onward, skip=skip):
+            self._turn_to("progress")
+
+    @property
+    def last_run(self) -> StageRun:
+        return self.wizard.live.runs[self.stage.name]
+
+    @property
+    def _failed_step(self) -> Step | None:
+        """The step at which this stage's last run ended."""
+        failure = self.last_run.failure
+        return next((step for step in self.stage.steps if failure and step.id == failure.step), None)
+
+    def action_skip(self) -> None:
+        step = self._failed_step
+        if step is None or self.wizard.busy:
+            return
+        if not step.skip:
+            self.notify(skipping(step), title="Not this one", severity="warning")
+            return
+
+        async def answered(skip: bool | None) -> None:
+            if skip:
+                await self._start(onward=self.wizard.live.onward, skip=self.last_run.skip | {step.id})
+
+        question = f"{step.skip}\n\nThe step is noted as skipped; the next run of this stage tries it again."
+        self.app.push_screen(
+            Ask(f"Go on without “{step.title}”?", question, yes="go on without it", no="back"), answered
+        )
 
     async def _clear_output(self) -> None:
         """Empty panes, new ones where a node has been renamed since."""
@@ -207,17 +293,46 @@ class StageScreen(WizardScreen):
     def action_next(self) -> None:
         self.wizard.turn_page(self.stage, 1)
 
+    @property
+    def view(self) -> LineView | None:
+        on_progress = self.is_mounted and self.query_one(TabbedContent).active == "progress"
+        return self._output.raised if on_progress else None
+
+    @property
+    def ESCAPE_TO_MINIMIZE(self) -> bool:  # type: ignore[override]
+        """Textual takes Escape from a maximised widget before anything else; in the output, a search comes first."""
+        return self.maximized is not self._output
+
+    def action_zoom(self) -> None:
+        if self.maximized is None:
+            self.maximize(self._output, container=False)
+            self._output.raised.focus()
+        else:
+            self.minimize()
+
+    def action_transcript(self) -> None:
+        from iconha_tui.screens.transcript import TranscriptScreen
+
+        if self.wizard.transcript.is_file():
+            self.app.push_screen(TranscriptScreen(self.wizard.transcript))
+        else:
+            self.notify("Nothing has been said yet: there is no transcript.", severity="warning")
+
     def action_turn_output(self) -> None:
         self._output.turn()
 
     def action_leave(self) -> None:
-        if self.query_one(TabbedContent).active != "settings":
+        if self.let_go():
+            return
+        if self.maximized is not None:
+            self.minimize()
+        elif self.query_one(TabbedContent).active != "settings":
             self.action_tab("settings")
         else:
             self.wizard.leave_cluster()
 
     def action_copy_command(self) -> None:
-        failure = self.wizard.live.runs[self.stage.name].failure
+        failure = self.last_run.failure
         if failure is not None:
             self.app.copy_to_clipboard(failure.command)
             self.notify("The command that failed is in the clipboard.")
@@ -230,44 +345,86 @@ class StageScreen(WizardScreen):
     # The run
 
     def write_output(self, target: str, lines: Sequence[str]) -> None:
-        """Queues lines for a target's pane."""
+        """Lines for a target's pane; `draw_output` shows them."""
         self._output.write(target, lines)
 
-    def draw_output(self) -> bool:
-        """Draws queued output; whether some is left."""
-        return self._output.draw()
+    def draw_output(self) -> None:
+        """Shows what was written since."""
+        self._output.draw()
 
     def follow(self) -> None:
         app = self.wizard
-        run = app.live.runs[self.stage.name]
+        moment = app.live.moment()
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
-        self.query_one(StageRail).show(app.live.progress.stages)
-        self.query_one(StepList).show(run)
-        failure = app.live.trouble.get(self.stage.name) or run.failure
-        self.query_one(FailureBox).show(failure)
-        self.query_one("#run").set_class(failure is not None, "-failed")
+        self.query_one(StageRail).show([self._look(stage) for stage in app.stages], app.live.forecast(), moment)
+        self.query_one(StepList).show(self.last_run, moment)
+        self._follow_failure(app.live.trouble.get(self.stage.name) or self.last_run.failure)
         self._head()
-        if app.busy != self.form.disabled:
-            self.form.disabled = app.busy
+        if app.busy != self.form.held:
+            self.form.hold(app.busy)
             self.refresh_bindings()
 
-    def _head(self) -> None:
-        run = self.wizard.live.runs[self.stage.name]
-        look = mark(run.state)
+    def _look(self, stage: Stage) -> StageLook:
+        """What the rail tells of a stage."""
+        run = self.wizard.live.runs[stage.name]
         if run.state == "running":
-            spent = time.monotonic() - run.began
-            text = (
-                f"step {min(run.finished_steps + 1, len(run.steps))} of {len(run.steps)}, {duration(spent)}   F9 stops"
-            )
+            return StageLook("running", run.spent)
+        entry = self.wizard.live.progress.stage(stage.name)
+        return StageLook(entry.state, entry.seconds)
+
+    def _follow_failure(self, failure: Failure | None) -> None:
+        box = self.query_one(FailureBox)
+        if not box.show(failure, self._failed_step):
+            return
+        self.query_one("#run").set_class(failure is not None, "-failed")
+        cause = known_cause(failure) if failure else None
+        where = next(
+            (stage.title for stage in self.wizard.stages if cause and stage.name == cause.stage), "the settings"
+        )
+        self.query_one(FailureKeys).show(failure, self._failed_step, where)
+        if failure and self.view is not None and not isinstance(self.focused, Input):
+            box.focus()  # its lines are what the arrows are for now
+
+    def _caution(self) -> str:
+        """What stands in the way of this stage; "" when nothing does."""
+        app = self.wizard
+        if app.busy:
+            running = [f"“{stage.title}”" for stage in app.stages if app.live.runs[stage.name].state == "running"]
+            what = running[0] if running else "A look at all stages"
+            return f"{what} is running. The settings are open again when it has ended; F9 stops it."
+        if self.form.problem:
+            return f"{mark('failed').glyph} F5 waits until this is corrected: {self.form.problem}"
+        for number, stage in enumerate(app.stages, start=1):
+            if stage is self.stage:
+                return ""
+            if app.live.progress.stage(stage.name).state not in PASSED:
+                return (
+                    f"{mark('warning').glyph} Stage {number}, “{stage.title}”, is not done yet; this one builds on it."
+                )
+        return ""
+
+    def _head(self) -> None:
+        self.form.caution(self._caution())
+        run, live = self.last_run, self.wizard.live
+        look = mark(run.state, live.moment())
+        if run.state == "running":
+            step = min(run.passed_steps + 1, len(run.steps))
+            left = f", {words}" if (words := live.forecast(self.stage).words()) else ""
+            then = ", then on" if live.onward else ""
+            text = f"step {step} of {len(run.steps)}, {duration(run.spent)}{left}{then}   F9 stops"
+        elif run.state == "skipped":
+            skipped = f"{run.skipped_steps} of {len(run.steps)} steps"
+            text = f"{skipped}, in {duration(run.seconds)}   F8 goes to the next stage, F5 tries again"
         elif run.state == "done":
             changed = "" if run.changed else ", nothing had to be changed"
             text = f"in {duration(run.seconds)}{changed}   F8 goes to the next stage"
         elif run.mode == "survey":
             text = "this is what a look found   F5 runs the stage"
         elif run.mode:
-            text = f"after {duration(run.seconds)}   F5 tries again"
+            failed = f"at step {run.passed_steps + 1} of {len(run.steps)}, " if run.failure else ""
+            text = f"{failed}after {duration(run.seconds)}"
         elif self.form.problem:
             text = f"Not ready: {self.form.problem}"
         else:
-            text = "F5 runs this stage; nothing starts before"
+            text = "F5 runs this stage, F12 this and those after it; nothing starts before"
         self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))

@@ -6,10 +6,12 @@ import locale
 import os
 import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rich.cells import cell_len
+
+from iconha_tui.when import duration as duration
 
 
 def _utf8() -> bool:
@@ -39,6 +41,7 @@ _MARKS: dict[str, Mark] = {
     "failed": Mark("✗", "failed", "$text-error bold"),
     "blocked": Mark("■", "blocked", "$text-warning bold"),
     "cancelled": Mark("◇", "stopped", "$text-warning"),
+    "skipped": Mark("»", "skipped", "$text-warning"),
     "unknown": Mark("?", "not known", "$foreground-muted"),
     "warning": Mark("▲", "warning", "$text-warning"),
 }
@@ -49,14 +52,24 @@ COMMAND = "▶"
 """Leads a command in the output of a node."""
 
 
-def mark(state: str) -> Mark:
-    """The look of a state; one that is not known looks unknown."""
-    return _MARKS.get(state, _MARKS["unknown"])
+SPIN = "⣾⣽⣻⢿⡿⣟⣯⣷"
+"""The glyphs by which what is running turns."""
+TURNS = 6
+"""Glyphs a second."""
+
+
+def mark(state: str, at: float | None = None) -> Mark:
+    """The look of a state; one that is not known looks unknown. at: a clock by which it turns, None where nothing may move."""
+    look = _MARKS.get(state, _MARKS["unknown"])
+    if state == "running" and at is not None:
+        return replace(look, glyph=SPIN[int(at * TURNS) % len(SPIN)])
+    return look
 
 
 _PLAIN = {
     # ours
     **dict(zip("○◐◔✓✗■◇▲▸▶", "o>~+x#-!>$", strict=True)),
+    **dict(zip("»" + SPIN, "/" + "|/-\\" * 2, strict=True)),
     **dict(zip("⟪⟫≠≈⏎•·–—‘’“”", "<>#~/*.--''\"\"", strict=True)),
     # frames, bars and arrows, as Textual draws them
     **dict.fromkeys("─╌╴╶━╍╸╺═▔▁▀▄", "-"),
@@ -83,15 +96,3 @@ def _plain(char: str) -> str:
     width = cell_len(char)
     likeness = "".join(part for part in unicodedata.normalize("NFKD", char) if part.isascii())
     return likeness if likeness and len(likeness) == width else "?" * width
-
-
-def duration(seconds: float) -> str:
-    """A time span as people read it: 0.4 s, 12 s, 3 min 05 s."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -21,6 +21,8 @@ class Hanging(Static):
         super().__init__(id=id, classes=classes, markup=False)
         self._rows: Sequence[Row] = ()
         self._width = 0
+        self._count = -1
+        self._tops: list[int] = []
 
     def show(self, rows: Iterable[Row]) -> None:
         """Shows other rows; the same ones cost nothing."""
@@ -36,7 +38,17 @@ class Hanging(Static):
 
     def _lay_out(self) -> None:
         width = self._width or 78
-        self.update(Content("\n").join(line for lead, body in self._rows for line in hang(lead, body, width)))
+        height, self._tops = self._count, []
+        lines: list[Content] = []
+        for lead, body in self._rows:
+            self._tops.append(len(lines))
+            lines += hang(lead, body, width)
+        self._count = len(lines)
+        self.update(Content("\n").join(lines), layout=self._count != height)
+
+    def top(self, row: int) -> int:
+        """The line on which a row begins."""
+        return self._tops[row] if row < len(self._tops) else 0
 
     @property
     def plain(self) -> str:

@@ -25,8 +25,8 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Content:
-        keys = [_key(*key) for key in sorted(self._keys(), key=_rank)[:MOST]]
-        right = _key("ctrl+p", "^p", "Commands")
+        keys = [key_words(*key) for key in sorted(self._keys(), key=_rank)[:MOST]]
+        right = key_words("ctrl+p", "^p", "Commands")
         while True:
             left = Content("  ").join(keys)
             gap = self.size.width - left.cell_length - right.cell_length
@@ -51,8 +51,8 @@ def _rank(key: tuple[str, str, str]) -> tuple[bool, int]:
     return not number.isdigit(), int(number) if number.isdigit() else 0
 
 
-def _key(key: str, display: str, words: str) -> Content:
-    """One key; a click on it presses it."""
+def key_words(key: str, display: str, words: str) -> Content:
+    """One key and what it does; a click on it presses it."""
     press = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
     return Content.assemble((display, "bold $footer-key-foreground"), f" {words}").stylize(press)
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from iconha_tui.engine.events import (
+    PASSED,
     ActionFinished,
     ActionStarted,
     Event,
@@ -22,15 +23,19 @@ from iconha_tui.widgets.glyphs import COMMAND, duration
 
 @dataclass
 class TargetState:
-    """What one target of a step is doing. doing: a sentence or the command. waiting: sentence and seconds left."""
+    """What one target of a step is doing. doing: a sentence or the command. waiting: sentence and seconds left.
+
+    heard: when its command last said something, or began, on the monotonic clock; 0 while no command runs.
+    """
 
     doing: str = ""
     waiting: tuple[str, float] | None = None
+    heard: float = 0.0
 
 
 @dataclass
 class StepState:
-    """One step of a run. began: on the monotonic clock. verdicts: what a look at each target said."""
+    """One step of a run. began: on the monotonic clock. targets: what each is doing, while it runs."""
 
     id: str
     title: str
@@ -44,10 +49,7 @@ class StepState:
 
 @dataclass
 class StageRun:
-    """One stage's last run. steps are known before it starts, so that the list never jumps.
-
-    heard: when the last output came, on the monotonic clock; 0 when none has.
-    """
+    """One stage's last run. steps are known before it starts, so that the list never jumps. skip: those it goes on without."""
 
     stage: str
     steps: list[StepState] = field(default_factory=list)
@@ -56,13 +58,13 @@ class StageRun:
     began: float = 0.0
     seconds: float = 0.0
     changed: bool = False
-    heard: float = 0.0
     failure: StepFinished | None = None
+    skip: frozenset[str] = frozenset()
 
-    def start(self, mode: str) -> None:
+    def start(self, mode: str, skip: frozenset[str] = frozenset()) -> None:
         """Forgets the run before."""
-        self.mode, self.state, self.failure, self.changed = mode, "running", None, False
-        self.began, self.seconds, self.heard = time.monotonic(), 0.0, 0.0
+        self.mode, self.state, self.failure, self.changed, self.skip = mode, "running", None, False, skip
+        self.began, self.seconds = time.monotonic(), 0.0
         self.steps = [StepState(step.id, step.title) for step in self.steps]
 
     def step(self, identity: str) -> StepState:
@@ -88,9 +90,11 @@ class StageRun:
                 target = self._target(event.step, event.target)
                 target.waiting = None
                 target.doing = f"{COMMAND} {event.shown.splitlines()[0] if event.shown else event.why}"
-                self.heard = time.monotonic()
+                target.heard = time.monotonic()
             case Output():
-                self.heard = time.monotonic()
+                self._target(event.step, event.target).heard = time.monotonic()
+            case ActionFinished():
+                self._target(event.step, event.target).heard = 0.0
             case Waiting():
                 self._target(event.step, event.target).waiting = (event.text, event.left)
             case StepFinished():
@@ -102,7 +106,7 @@ class StageRun:
                     event.text,
                 )
                 step.targets.clear()
-                if event.outcome not in ("done", "todo"):
+                if event.outcome not in (*PASSED, "todo"):
                     self.failure = event
             case StageFinished():
                 self.state, self.seconds, self.changed = event.outcome, event.seconds, event.changed
@@ -113,8 +117,17 @@ class StageRun:
         return self.step(step).targets.setdefault(target, TargetState())
 
     @property
-    def finished_steps(self) -> int:
-        return sum(step.state == "done" for step in self.steps)
+    def passed_steps(self) -> int:
+        return sum(step.state in PASSED for step in self.steps)
+
+    @property
+    def skipped_steps(self) -> int:
+        return sum(step.state == "skipped" for step in self.steps)
+
+    @property
+    def spent(self) -> float:
+        """Seconds so far."""
+        return time.monotonic() - self.began if self.state == "running" else self.seconds
 
     @property
     def current(self) -> StepState | None:
