@@ -375,25 +375,23 @@ def test_a_log_tells_all_once_then_what_changes_then_that_it_still_looks() -> No
     assert changed == ["HEALTHY, was degraded", "solved: PRep-02 is offline in the cluster."]
     later = watch.look_once()
     later.at += 61
-    assert log.lines(later)[0].endswith("icon: healthy; the Elastic IP is on PRep-01; nodes: 2 of 2 online")
+    assert log.lines(later)[0].endswith("icon: healthy; the Elastic IP is on PRep-01; online: 2 of 2")
 
 
 def test_a_table_has_a_line_a_cluster() -> None:
     lines = table([seen(), seen(by_ec2=TWO)]).splitlines()
-    assert lines[0].split() == [
-        "cluster",
-        "verdict",
-        "elastic",
-        "ip",
-        "ec2",
-        "says",
-        "cluster",
-        "says",
-        "nodes",
-        "seen",
-    ]
-    assert lines[1].split()[:6] == ["icon", "healthy", "203.0.113.10", ONE, ONE, "2"]
-    assert lines[2].split()[1] == "degraded"
+    assert lines[0].split() == ["cluster", "verdict", "elastic", "ip", "holder", "online", "seen"]
+    assert lines[1].split()[:7] == ["icon", "healthy", "203.0.113.10", ONE, "2", "of", "2"]
+    assert "EC2 PRep-02, cluster PRep-01: DISAGREE" in lines[2]
+
+
+def test_a_cluster_without_machines_is_known_to_be_wrong() -> None:
+    pair = Pair()
+    pair.aws = lambda: {"elastic_ip": None, "holder": None}  # type: ignore[method-assign]
+    report = watcher(pair).look_once()
+    assert report.verdict == "degraded"
+    assert "PRep-01: EC2 knows no machine of this cluster by that name." in report.problems
+    assert report.missing == []
 
 
 def test_signatures_of_the_eyes_are_those_that_a_watcher_uses() -> None:

@@ -15,7 +15,7 @@ from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.status import StatusScreen
 from iconha_tui.status import EVERY
-from iconha_tui.status.text import row
+from iconha_tui.status.text import COLUMNS, row
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.status_view import VERDICTS, state
 from iconha_tui.widgets.title import TitleBar
@@ -23,7 +23,6 @@ from iconha_tui.widgets.title import TitleBar
 if TYPE_CHECKING:
     from iconha_tui.status import Watcher
 
-COLUMNS = ("verdict", "Elastic IP", "EC2 says", "cluster says", "nodes", "seen")
 WIDTHS = {"verdict": 11, "seen": 14}
 """Of the columns whose width the table does not find by itself."""
 SELDOM = 3 * EVERY
@@ -34,7 +33,7 @@ class StatusTable(WizardScreen):
     """Watches every cluster, the one that is opened more often than the others."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", key_display="⏎"),
+        Binding("enter", "open", "Open", key_display="⏎", priority=True),
         Binding("f5,r", "look", "Look now", key_display="F5"),
         Binding("escape,q", "leave", "Back", key_display="Esc"),
     ]

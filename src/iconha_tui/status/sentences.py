@@ -101,9 +101,9 @@ def failures(resource: Resource) -> str:
 
 
 def online(report: Report) -> str:
-    """How many nodes are."""
+    """How many nodes are online."""
     known = [node.online for node in report.nodes]
-    return "not known" if None in known else f"{sum(map(bool, known))} of {len(known)} online"
+    return "not known" if None in known else f"{sum(map(bool, known))} of {len(known)}"
 
 
 def holder(told: str | None) -> str:

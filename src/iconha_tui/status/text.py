@@ -109,25 +109,31 @@ def _node(node: Node, report: Report) -> Iterator[str]:
 
 def table(reports: Sequence[Report]) -> str:
     """Several clusters, a line each."""
-    rows = [("cluster", "verdict", "elastic ip", "ec2 says", "cluster says", "nodes", "seen")]
-    for report in reports:
-        rows.append((report.cluster, *row(report)))
+    rows = [("cluster", *COLUMNS), *((report.cluster, *row(report)) for report in reports)]
     widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in rows
     )
 
 
-def row(report: Report) -> tuple[str, str, str, str, str, str]:
-    """Verdict, address, holder by EC2 and by the cluster, nodes, age."""
+COLUMNS = ("verdict", "elastic ip", "holder", "online", "seen")
+
+
+def row(report: Report) -> tuple[str, str, str, str, str]:
+    """A cluster's cells below COLUMNS."""
     return (
         report.verdict,
         report.elastic_ip or "not known",
-        holder(report.holder_by_ec2),
-        holder(report.holder_by_cluster),
+        _both_words(report),
         online(report),
         "never" if report.seen_at is None else f"{ago(report.at - report.seen_at)} ago",
     )
+
+
+def _both_words(report: Report) -> str:
+    if report.agree is False:
+        return f"EC2 {holder(report.holder_by_ec2)}, cluster {holder(report.holder_by_cluster)}: DISAGREE"
+    return holder(report.holder)
 
 
 class Log:
@@ -178,7 +184,7 @@ def _beat(report: Report) -> str:
     where = {None: "of the Elastic IP nothing is known", NOBODY: "the Elastic IP is nowhere"}.get(
         report.holder_by_cluster, f"the Elastic IP is on {report.holder_by_cluster}"
     )
-    return f"{report.verdict}; {where}; nodes: {online(report)}"
+    return f"{report.verdict}; {where}; online: {online(report)}"
 
 
 def _stamp(at: float) -> str:

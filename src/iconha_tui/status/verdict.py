@@ -32,14 +32,14 @@ def judge(report: Report, told: Mapping[str, Said]) -> None:
 
 class _Case:
     """A report with what is known now and not of old. aws: EC2's word. view: a node's of the cluster. down: the nodes whose
-    instance does not run. stopped: those that answer and have no view: their cluster is known to be stopped."""
+    instance does not run, or is none. stopped: those that answer and have no view: their cluster is known to be stopped."""
 
     def __init__(self, report: Report, told: Mapping[str, Said]) -> None:
         self.report = report
         self.told = told
         self.aws = self.fresh("aws")
         self.view = not report.view.trouble
-        self.down = {node.name for node in report.nodes if self.aws and node.instance_state not in (None, "running")}
+        self.down = {node.name for node in report.nodes if self.aws and node.instance_state != "running"}
         self.stopped = {name for name, each in told.items() if each.view is None and self.fresh("node", name)}
         self.cluster_known = self.view or bool(self.stopped) or len(self.down) == len(report.nodes)
 
@@ -77,10 +77,10 @@ class _Case:
                 yield from self._inside(node)
 
     def _machine(self, node: Node) -> Iterator[str]:
-        if node.name in self.down:
-            yield f"{node.name}: the instance is {node.instance_state}."
-        elif self.aws and node.instance_id is None:
+        if self.aws and node.instance_id is None:
             yield f"{node.name}: EC2 knows no machine of this cluster by that name."
+        elif node.name in self.down:
+            yield f"{node.name}: the instance is {node.instance_state}."
         elif node.answers is False and self.cluster_known:
             yield f"{node.name} does not answer over SSH."
         elif node.name in self.stopped:
