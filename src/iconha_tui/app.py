@@ -84,6 +84,7 @@ class IconhaApp(Looks):
         self._live: LiveRun | None = None
         self._screens: dict[str, StageScreen] = {}
         self._leaving = False
+        self.farewell = ""
         self._questions: deque[HostKeyAsked] = deque()
 
     # Life
@@ -260,7 +261,7 @@ class IconhaApp(Looks):
         except Trouble as trouble:
             self.tell(trouble)
             return
-        self.spec = spec
+        self.spec, self.farewell = spec, ""
         if progress.note:
             self.notify(progress.note, severity="warning", markup=False)
         self._live = LiveRun(self, self.session, self.stages, progress, self._screens, self._run_ended)
@@ -359,6 +360,27 @@ class IconhaApp(Looks):
             self.show_stage(names[place])
         else:
             self.show_summary()
+
+    def summary(self, *, fresh: bool = False) -> str:
+        """The summary of the open cluster. Once all of it is done, it is kept in its folder and printed after exit.
+
+        fresh: a run has just ended, so that what was kept of earlier ones is old.
+        """
+        from iconha_tui import summary
+        from iconha_tui.errors import Trouble
+
+        if self.session is None:
+            return ""
+        try:
+            text = summary.summary_markdown(self.session.ctx, self.store, self.stages)
+            if summary.finished(self.live.progress, self.stages):
+                self.farewell = text
+                if fresh or not summary.file_of(self.store, self.spec.name).exists():
+                    summary.keep(self.store, self.spec.name, text)
+        except Trouble as trouble:
+            self.tell(trouble)
+            return ""
+        return text
 
     def show_summary(self) -> None:
         from iconha_tui.screens.summary import Summary
@@ -463,6 +485,8 @@ class IconhaApp(Looks):
             aws = self.spec.aws
             if not aws.config_file:  # a profile of another file is none for the next cluster
                 self.remember(region=aws.region, profile=aws.profile)
+        if any(run.mode == "run" for run in self.live.runs.values()):
+            self.summary(fresh=True)
         if self._leaving:
             self.exit()
 

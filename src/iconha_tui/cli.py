@@ -200,6 +200,8 @@ def wizard(args: argparse.Namespace) -> int:
     app.run()
     if app.farewell:
         print(app.farewell, end="")
+    if app.farewell:
+        print(app.farewell, end="")
     return app.return_code or DONE
 
 

@@ -59,6 +59,11 @@ class Store:
         self.root = chosen.expanduser().absolute()
 
     @property
+    def option(self) -> list[str]:
+        """The words of a command line that lead here: none where it is the platform's own folder."""
+        return [] if self.root == user_state_path(APP).absolute() else ["--state-dir", str(self.root)]
+
+    @property
     def log_file(self) -> Path:
         """Tracebacks and debugging go here."""
         return self.root / "iconha-tui.log"

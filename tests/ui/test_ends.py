@@ -361,3 +361,117 @@ async def test_resume_says_what_holds_it_up_and_looks_again(wizard: Make, store:
         world.cloud_trouble = None
         await press(pilot, "f5")
         await shows(pilot, "F8 goes on with “Packages”")
+
+
+# Summary
+
+
+async def to_the_summary(pilot: Pressed, world: World, store: Store) -> None:
+    """A cluster that is whole, opened, and its summary."""
+    write(store, "icon", 90_000, *ALL)
+    built(world, *TITLES)
+    app = pilot.app
+    app.open_named("icon")  # type: ignore[attr-defined]
+    await resumed(pilot)
+    await press(pilot, "f8")
+    await until(pilot, lambda: "the pair is up" in text(app))
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 20)], ids=str)
+async def test_the_summary_is_read_to_its_end_and_no_column_is_cut(
+    wizard: Make, store: Store, world: World, size: tuple[int, int]
+) -> None:
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        await to_the_summary(pilot, world, store)
+        app.session.ctx.learn(  # type: ignore[union-attr]
+            {f"PRep-0{n}.instance_id": f"i-0a1b2c3d4e5f6071{n}" for n in (1, 2)}
+            | {f"PRep-0{n}.versions": {"crmsh": "4.3.1-1ubuntu2", "awscli": "1.22.34-1"} for n in (1, 2)}
+        )
+        app.show_summary()
+        await pilot.pause(0.3)
+        seen = text(app)
+        for _ in range(20):
+            await press(pilot, "pagedown")
+            await pilot.pause(0.1)
+            seen += text(app)
+        assert "…" not in seen
+        for part in (
+            r"instance +i-0a1b2c3d4e5f60711 +i-0a1b2c3d4e5f60712",
+            r"7 AWS CLI on the machines +done +41 s",
+            r"sudo crm node standby PRep-01",
+            r"i-0a1b2c3d4e5f60711 i-0a1b2c3d4e5f60712",
+            r"access key in\s+IAM",
+        ):
+            assert re.search(part, seen), part
+
+
+async def test_the_summary_is_kept_and_told_after_exit(wizard: Make, store: Store, world: World) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        assert app.farewell == ""
+        await to_the_summary(pilot, world, store)
+        await press(pilot, "ctrl+q")
+    assert app.farewell == (store.folder("icon") / "summary.md").read_text()
+    assert app.farewell.startswith("# icon: the pair is up\n")
+
+
+async def test_a_run_that_comes_to_its_end_keeps_its_summary_though_nobody_looks(
+    wizard: Make, store: Store, world: World
+) -> None:
+    write(store, "icon", 90_000, *ALL[:-1])
+    built(world, *TITLES)
+    world.files["PRep-01"].discard("elastic_ip-b")
+    (store.folder("icon") / "summary.md").write_text("old")
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        await resumed(pilot)
+        await press(pilot, "f8")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen))
+        assert app.farewell == ""
+        await run_stage(pilot)
+        assert app.farewell.startswith("# icon: the pair is up\n")
+        assert (store.folder("icon") / "summary.md").read_text() == app.farewell
+        await press(pilot, "ctrl+q")
+
+
+async def test_an_unfinished_cluster_says_nothing_after_exit(wizard: Make, store: Store, world: World) -> None:
+    write(store, "icon", 10, *KILLED)
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        await resumed(pilot)
+        app.show_summary()
+        await shows(pilot, "icon: not finished yet")
+        await press(pilot, "ctrl+q")
+    assert app.farewell == ""
+    assert not (store.folder("icon") / "summary.md").exists()
+
+
+async def test_the_summary_is_written_where_the_operator_wants_it(
+    wizard: Make, store: Store, world: World, tmp_path: Path
+) -> None:
+    app = wizard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await to_the_summary(pilot, world, store)
+
+        async def write_to(path: Path) -> None:
+            await press(pilot, "w", "ctrl+u", *str(path), "enter")
+
+        await write_to(tmp_path / "none" / "x.md")
+        await shows(pilot, "There is no folder")
+        await press(pilot, "escape")
+        await write_to(tmp_path)
+        await shows(pilot, "That is a folder")
+        await press(pilot, "escape")
+        mine = tmp_path / "mine.md"
+        await write_to(mine)
+        await until(pilot, mine.exists)
+        assert mine.read_text() == app.farewell
+        mine.write_text("precious")
+        await write_to(mine)
+        await shows(pilot, "What it holds now is lost")
+        await press(pilot, "n")
+        assert mine.read_text() == "precious"
+        await write_to(mine)
+        await press(pilot, "y")
+        assert mine.read_text() == app.farewell

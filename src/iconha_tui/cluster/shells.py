@@ -103,6 +103,16 @@ def clean_up(shell: Shell, id: str) -> Argv:
     return [shell, "resource", "cleanup", id]
 
 
+def stand_by(shell: Shell, node: str) -> Argv:
+    """Take all resources from a node, as before an upgrade or to test a failover."""
+    return [shell, "node", "standby", node]
+
+
+def come_back(shell: Shell, node: str) -> Argv:
+    """Let a node that stands by hold resources again."""
+    return [shell, "node", "online" if shell == "crm" else "unstandby", node]
+
+
 def create(shell: Shell, primitive: Primitive) -> Argv:
     """Create a primitive. Where one of that id exists, both shells refuse: `update` is for that."""
     check(primitive)

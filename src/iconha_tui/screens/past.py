@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from iconha_tui.engine.events import PASSED
+from iconha_tui.when import ago, moment
 from iconha_tui.widgets.glyphs import COMMAND, mark
 from iconha_tui.widgets.hanging import MUTED, Row
-from iconha_tui.widgets.when import ago, moment
 
 if TYPE_CHECKING:
     from iconha_tui.engine.journal import Progress
@@ -92,13 +92,8 @@ def last_run(progress: Progress, stages: Sequence[Stage], now: float) -> Iterato
             yield "  ", Content.styled(f"{COMMAND} {failure.command.splitlines()[0]}", MUTED)
     else:
         yield "", _said("done", "done", f"The last run came to its end {when}.")
-    if progress.unread:
-        yield (
-            "",
-            _said(
-                "warning", "warning", f"{progress.unread} lines of the journal cannot be read, and were passed over."
-            ),
-        )
+    if progress.note:
+        yield "", _said("warning", "warning", progress.note)
 
 
 def _said(state: str, word: str, text: str) -> Content:

@@ -16,11 +16,11 @@ from textual.widgets import Static
 from iconha_tui.engine.events import PASSED
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.past import last_run
-from iconha_tui.widgets.glyphs import Mark, duration, mark
+from iconha_tui.when import ago, duration
+from iconha_tui.widgets.glyphs import Mark, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
-from iconha_tui.widgets.when import ago
 
 if TYPE_CHECKING:
     from iconha_tui.engine.journal import StageProgress

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,13 +11,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Markdown
 
 from iconha_tui.screens.base import WizardScreen
-from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
-
-if TYPE_CHECKING:
-    from iconha_tui.engine.journal import Progress
-    from iconha_tui.engine.step import Stage
 
 
 class Summary(WizardScreen):
@@ -26,11 +20,13 @@ class Summary(WizardScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,f4", "status", "Status", key_display="s"),
+        Binding("w", "write", "Write to a file"),
         Binding("f7", "back", "Back", key_display="F7"),
         Binding("escape", "leave", "Welcome", key_display="Esc"),
         Binding("q", "app.quit", "Quit", show=False),
     ]
     topic = "summary"
+    _text = ""
 
     def compose(self) -> ComposeResult:
         yield TitleBar()
@@ -40,17 +36,9 @@ class Summary(WizardScreen):
 
     async def on_mount(self) -> None:
         self.query_one(TitleBar).show(f"cluster {self.wizard.spec.name}", "summary")
-        await self.query_one(Markdown).update(self._text())
+        self._text = self.wizard.summary()
+        await self.query_one(Markdown).update(self._text)
         self.query_one("#summary-page").focus()
-
-    def _text(self) -> str:
-        app = self.wizard
-        unfinished = [stage for stage in app.stages if app.live.progress.stage(stage.name).state != "done"]
-        if unfinished or app.session is None:
-            return _so_far(app.stages, app.live.progress, app.store.folder(app.spec.name))
-        from iconha_tui.summary import summary_markdown
-
-        return summary_markdown(app.session.ctx, app.store)
 
     def action_status(self) -> None:
         self.wizard.show_status(self.wizard.spec.name)
@@ -61,26 +49,49 @@ class Summary(WizardScreen):
     def action_leave(self) -> None:
         self.wizard.leave_cluster()
 
+    def action_write(self) -> None:
+        from iconha_tui.screens.dialogs import NameIt
+        from iconha_tui.summary import file_of
 
-def _so_far(stages: Sequence[Stage], progress: Progress, folder: Path) -> str:
-    """What is done and what is not, while something is not."""
-    rows = []
-    for number, stage in enumerate(stages, start=1):
-        entry = progress.stage(stage.name)
-        look = mark(entry.state)
-        rows.append(
-            f"| {number} | {stage.title} | {look.glyph} {look.word} | {duration(entry.seconds) if entry.seconds else ''} |"
-        )
-    return "\n".join(
-        [
-            "# Not finished yet",
-            "",
-            "| | Stage | State | Time |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            "F7 goes back to the stages. What has been done stays, and is found again.",
-            "",
-            f"The files are in `{folder}`.",
-        ]
-    )
+        def named(path: str | None) -> None:
+            if path:
+                self._ask_to_replace(Path(path).expanduser())
+
+        name = self.wizard.spec.name
+        kept = file_of(self.wizard.store, name)
+        text = f"It is kept as {kept}. A further copy goes to" if kept.exists() else "A copy goes to"
+        self.app.push_screen(NameIt("Write the summary to a file", text, f"~/{name}-summary.md", _wrong), named)
+
+    def _ask_to_replace(self, path: Path) -> None:
+        from iconha_tui.screens.dialogs import Ask
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._write(path)
+
+        if path.exists():
+            text = f"{path} is there already. What it holds now is lost."
+            self.app.push_screen(Ask("Replace the file?", text, yes="replace it", no="keep it"), answered)
+        else:
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
+        from iconha_tui import disk
+        from iconha_tui.errors import Trouble
+
+        try:
+            disk.write(path, self._text.encode())
+        except Trouble as trouble:
+            self.wizard.tell(trouble)
+        else:
+            self.notify(f"{path}", title="Written", markup=False)
+
+
+def _wrong(typed: str) -> str:
+    """What is wrong with a path, "" when nothing is."""
+    path = Path(typed).expanduser()
+    if not typed:
+        return "Type the path of a file."
+    if path.is_dir():
+        return "That is a folder: add a file's name."
+    return "" if path.parent.is_dir() else f"There is no folder {path.parent}."

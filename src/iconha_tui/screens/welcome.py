@@ -95,9 +95,9 @@ class SavedClusters(OptionList):
     def _told(self, saved: Saved, *, here: bool) -> Content:
         """A cluster's lines, for the width there is."""
         from iconha_tui.screens.past import standing
+        from iconha_tui.when import ago, moment
         from iconha_tui.widgets.glyphs import HERE, mark
         from iconha_tui.widgets.hanging import MUTED, hang
-        from iconha_tui.widgets.when import ago, moment
 
         width = max(self._width, 30)
         stands = standing(saved, self._stages)

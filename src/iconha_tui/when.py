@@ -21,3 +21,15 @@ def ago(then: float, now: float) -> str:
 def moment(then: float) -> str:
     """Date and time here."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(then))
+
+
+def duration(seconds: float) -> str:
+    """A time span as people read it: 0.4 s, 12 s, 3 min 05 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
