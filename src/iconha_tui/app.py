@@ -297,19 +297,6 @@ class IconhaApp(Looks):
         if self.session is not None and self.session.spec.name == name:
             self._close_cluster()
 
-    def rename_cluster(self, name: str, new: str) -> None:
-        """Renames a saved cluster; one that is open stays so, with the secrets that were typed. Raises Locked, Trouble."""
-        self.store.rename(name, new)
-        if self.session is not None and self.session.spec.name == name:
-            self.session.close()
-            self._spec = self.session.ctx.spec = self.store.spec(new)
-
-    def delete_cluster(self, name: str) -> None:
-        """Forgets a saved cluster. Raises Locked, Trouble."""
-        self.store.delete(name)
-        if self.session is not None and self.session.spec.name == name:
-            self._close_cluster()
-
     def leave_cluster(self) -> None:
         """Back to the welcome screen, where nothing is running."""
         if self.busy:
@@ -336,7 +323,6 @@ class IconhaApp(Looks):
         """Turns to a stage; what was typed in the others stays."""
         from iconha_tui.screens.stage import StageScreen
 
-        return found
         self.save()
         if name not in self._screens:
             stage = next(stage for stage in self.stages if stage.name == name)
@@ -349,6 +335,7 @@ class IconhaApp(Looks):
             self.switch_screen(name)
         else:
             self.push_screen(name)
+        return found
 
     def turn_page(self, stage: Stage, by: int) -> None:
         """The stage before or after; after the last comes the summary, before the first the welcome."""
@@ -417,13 +404,6 @@ class IconhaApp(Looks):
             session.ctx.vault = self.session.ctx.vault
         return watch(session, **how)
 
-    def first_open_stage(self) -> str:
-        """The first stage that is not done, the last where all are."""
-        for stage in self.stages:
-            if self.live.progress.stage(stage.name).state != "done":
-                return stage.name
-        return self.stages[-1].name
-
     # The run
 
     @property
@@ -489,12 +469,12 @@ class IconhaApp(Looks):
             self.summary(fresh=True)
         if self._leaving:
             self.exit()
+        else:
+            self.go_on()
 
     # Host keys
 
     def _confirm_host_key(self, node: str, kind: str, fingerprint: str) -> bool:
-        else:
-            self.go_on()
         """Called from a thread of the run, which waits here; a run that is stopped waits no longer."""
         answer: Future[bool] = Future()
         self.post_message(HostKeyAsked(node, kind, fingerprint, answer))

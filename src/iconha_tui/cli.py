@@ -200,8 +200,6 @@ def wizard(args: argparse.Namespace) -> int:
     app.run()
     if app.farewell:
         print(app.farewell, end="")
-    if app.farewell:
-        print(app.farewell, end="")
     return app.return_code or DONE
 
 

@@ -13,8 +13,6 @@ from rich.cells import cell_len
 
 from iconha_tui.when import duration as duration
 
-from iconha_tui.when import duration as duration
-
 
 def _utf8() -> bool:
     """Whether the terminal's locale has more than ASCII. Python itself runs in UTF-8 under the C locale, and says so in a
