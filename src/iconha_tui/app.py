@@ -71,10 +71,9 @@ class IconhaApp(Looks):
         stages: Sequence[Stage] | None = None,
         warm_up: bool = True,
     ) -> None:
-        super().__init__()
-        self.store = store
         self.config = config or Config(store.root / "config.toml")
-        self._wear(self.config)
+        super().__init__(self.config.theme, self.config.motion)
+        self.store = store
         self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
         self._factory = session_factory
         self._stages = stages
@@ -460,6 +459,8 @@ class IconhaApp(Looks):
         self.push_screen(Ask("Stop this run?", STOPPING, yes="stop", no="go on"), answered)
 
     def _run_ended(self) -> None:
+        from iconha_tui.engine.events import PASSED
+
         credentials = self.live.runs.get("credentials")
         if credentials is not None and credentials.mode == "run" and credentials.state in PASSED:
             aws = self.spec.aws

@@ -36,12 +36,15 @@ class Looks(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (WIDTH, "-narrow"), (100, "-wide")]  # noqa: RUF012  as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (HEIGHT, "-short"), (30, "-tall")]  # noqa: RUF012
 
-    def __init__(self) -> None:
+    def __init__(self, theme: str = "", motion: bool | None = None) -> None:
+        """theme, motion: what was chosen at an earlier start; a theme that is not known is passed over."""
         super().__init__()
-        for theme in (DARK, LIGHT):
-            self.register_theme(theme)
+        for own in (DARK, LIGHT):
+            self.register_theme(own)
         # Set before the first paint, so that nothing is painted twice.
-        self.set_reactive(App.theme, DARK.name)
+        self.set_reactive(App.theme, theme if theme in self.available_themes else DARK.name)
+        if motion is not None:
+            self.animation_level = "full" if motion else "none"
         self.stylesheet.set_variables(self.get_css_variables())
         self._poor = self.no_color or few_colours(self.console.color_system)
         self.set_class(self._poor, "-poor")
