@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rich.text import Text
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Paste
 from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.config import Config
-from iconha_tui.engine.events import PASSED
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
 from iconha_tui.widgets.keys import key_name
@@ -93,14 +92,6 @@ class IconhaApp(Looks):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._after_first_paint)
-
-    def _wear(self, config: Config) -> None:
-        """Puts on what was chosen last; before the first paint, so that nothing is painted twice."""
-        if config.theme and config.theme != self.theme and config.theme in self.available_themes:
-            self.set_reactive(App.theme, config.theme)
-            self.stylesheet.set_variables(self.get_css_variables())
-        if config.motion is not None:
-            self.animation_level = "full" if config.motion else "none"
 
     def remember(self, **settings: str | bool) -> None:
         """Keeps settings for the next start."""
