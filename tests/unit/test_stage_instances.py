@@ -372,3 +372,26 @@ def test_an_old_agent_and_a_metadata_service_that_wants_tokens_do_not_go_togethe
     if isinstance(found, Blocked):
         assert "IMDSv2" in found.why
         assert "--instance-id i-00000000000000001 --http-tokens optional" in found.remedy
+
+
+def test_a_machine_that_was_terminated_is_told_and_its_place_taken_under_a_new_token() -> None:
+    world = World()
+    lost: list[Any] = []
+
+    def by_state(service: str, operation: str, params: Any = None) -> dict[str, Any]:
+        states = next(each["Values"] for each in params["Filters"] if each["Name"] == "instance-state-name")
+        return {"Reservations": lost if "terminated" in states else []}
+
+    world.cloud.call = by_state  # type: ignore[method-assign]
+    tokens = []
+    for lost[:] in (
+        [],
+        [reservation(7, "terminated")],
+        [reservation(7, "terminated"), reservation(8, "shutting-down")],
+    ):
+        verdict = world.probe(Machine(), ONE)
+        assert isinstance(verdict, Needed)
+        assert ("was terminated; a new machine takes its place" in verdict.why) == bool(lost)
+        (call,) = only(Machine().plan(world.ctx.view, ONE), Call)
+        tokens.append(call.params["ClientToken"])
+    assert len(set(tokens)) == 3

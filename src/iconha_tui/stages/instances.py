@@ -280,7 +280,11 @@ class Machine(Step):
         if state in ("terminated", "shutting-down"):
             return Blocked(f"{where} is {state}.", "Choose another instance in the instances stage.")
         if state is None:
-            return Needed("It does not exist yet.", {**facts, f"{target}.launch_hour": int(time.time() // 3600)})
+            gone = look_up(ctx, [_gone(ctx.view, target)])[f"{target}.gone"] or []
+            facts |= {f"{target}.launch_hour": int(time.time() // 3600), f"{target}.gone": sorted(gone)}
+            if gone:
+                return Needed(f"{' and '.join(gone)} was terminated; a new machine takes its place.", facts)
+            return Needed("It does not exist yet.", facts)
         return Needed(f"{where} is {state}.", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
@@ -325,10 +329,18 @@ class Machine(Step):
         if wanted.key_pair:
             params["KeyName"] = wanted.key_pair
         # The same token for the same wish: a call that is repeated after a lost answer launches nothing twice.
-        # The hour is in it because EC2 refuses a token whose instance has been terminated, and the whole wish because it
-        # refuses a token that comes with other parameters.
-        wish = json.dumps([params, view.facts.get(f"{node}.launch_hour")], sort_keys=True)
+        # Those that are gone are in it, and the hour since EC2 forgets them after one, because EC2 refuses a token whose
+        # instance has been terminated; and the whole wish because it refuses a token that comes with other parameters.
+        since = [view.facts.get(f"{node}.launch_hour"), view.facts.get(f"{node}.gone") or []]
+        wish = json.dumps([params, *since], sort_keys=True)
         return {**params, "ClientToken": hashlib.sha256(wish.encode()).hexdigest()[:48]}
+
+
+def _gone(view: View, node: str) -> Lookup:
+    """The machines that had the part of a node and were terminated: EC2 knows them for about an hour."""
+    states = [{"Name": "instance-state-name", "Values": ["shutting-down", "terminated"]}]
+    params = {"Filters": [*tags.filters(view, node), *states]}
+    return Lookup(f"{node}.gone", "ec2", "describe_instances", params, "Reservations[].Instances[].InstanceId")
 
 
 class GroupAttached(Step):
