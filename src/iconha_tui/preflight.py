@@ -41,7 +41,7 @@ class Found:
         return f"{self.where}: {self.what}: {self.text}"
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self))
 
 
 def look(session: Session) -> Iterator[Found]:
