@@ -18,6 +18,15 @@ SIZES = [(80, 24), (120, 40)]
 Pressed = Pilot[None]
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same terminal wherever the tests run."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("iconha_tui.widgets.glyphs.UNICODE", True)
+
+
 @pytest.fixture
 def world() -> World:
     return World()

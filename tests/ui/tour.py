@@ -1,0 +1,130 @@
+"""A walk by keys over every screen of the wizard, for tests of what must hold on all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from iconha_tui.app import IconhaApp
+from iconha_tui.screens.base import Dialog, Page, WizardScreen
+from iconha_tui.screens.conf_diff import Differences
+from iconha_tui.screens.status import StatusScreen
+from iconha_tui.screens.transcript import TranscriptScreen
+from iconha_tui.spec import Spec
+from iconha_tui.store import Store
+from iconha_tui.widgets.fields import Field
+
+from .conftest import begin, press, run_stage, until
+from .fakes import TITLES, World
+
+
+def save_a_cluster(store: Store) -> None:
+    """One that was interrupted in its second stage."""
+    store.save(Spec(name="main"))
+    events: list[dict[str, Any]] = [
+        {"event": "RunStarted", "stages": ["credentials"]},
+        {"event": "StageStarted", "stage": "credentials"},
+        {"event": "StageFinished", "stage": "credentials", "outcome": "done", "changed": False, "seconds": 1.0},
+        {"event": "StageStarted", "stage": "instances"},
+    ]
+    journal = store.folder("main") / "journal.jsonl"
+    journal.write_text("".join(json.dumps({"at": 0.0, **event}) + "\n" for event in events))
+
+
+async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
+    """Stops at every screen, and says where. A cluster is saved; the stop must leave the screen as it was."""
+    app: IconhaApp = pilot.app
+    await until(pilot, lambda: app.focused is not None)
+    yield "welcome"
+    for key, name in (("f1", "help"), ("question_mark", "keys"), ("n", "name"), ("d", "forget")):
+        await press(pilot, key)
+        yield name
+        await press(pilot, "escape")
+    await press(pilot, "s")
+    await until(pilot, lambda: isinstance(app.screen, StatusScreen))
+    yield "status"
+    await press(pilot, "escape")
+    await begin(pilot)
+    for number, stage in enumerate(TITLES):
+        yield f"{stage} settings"
+        if stage == "corosync":
+            async for name in _editor(pilot):
+                yield name
+        await press(pilot, "f3")
+        yield f"{stage} commands"
+        await press(pilot, "f4")
+        yield f"{stage} progress"
+        if stage == "instances":
+            async for name in _troubled(pilot, world):
+                yield name
+        await press(pilot, "f2")
+        if number < 2:
+            await run_stage(pilot)
+        await press(pilot, "f8")
+    await until(pilot, lambda: app.screen.query("#summary-page"))
+    yield "summary"
+    await press(pilot, "escape")
+    await until(pilot, lambda: len(app.screen_stack) == 1)
+    app.show_status()
+    await until(pilot, lambda: app.screen.query("#status-table"))
+    yield "status of all"
+    await press(pilot, "escape")
+    app.open_named("icon")
+    await until(pilot, lambda: app.screen.query("#resume") and not app.busy)
+    yield "resume"
+    await press(pilot, "escape")
+
+
+async def _editor(pilot: Any) -> AsyncIterator[str]:
+    """The files, and what one of them changes."""
+    await press(pilot, "f6")
+    await until(pilot, lambda: pilot.app.screen.query("ConfArea:focus"))
+    yield "editor"
+    await press(pilot, "ctrl+d")
+    await until(pilot, lambda: isinstance(pilot.app.screen, Differences))
+    yield "differences"
+    await press(pilot, "escape", "escape")
+
+
+async def _troubled(pilot: Any, world: World) -> AsyncIterator[str]:
+    """A stage that runs, that asks, and that fails."""
+    app: IconhaApp = pilot.app
+    world.gate.clear()
+    seen = len(world.commands)
+    await press(pilot, "f5")
+    await until(pilot, lambda: len(world.commands) >= seen + 2)
+    yield "run"
+    await press(pilot, "f9")
+    yield "stop?"
+    await press(pilot, "escape")
+    world.broken.add("instances-b")
+    world.gate.set()
+    await until(pilot, lambda: not app.busy and not any(field.disabled for field in app.screen.query(Field)))
+    yield "failure"
+    await press(pilot, "z")
+    yield "one output alone"
+    await press(pilot, "slash")
+    yield "search"
+    await press(pilot, "escape", "z", "t")
+    await until(pilot, lambda: isinstance(app.screen, TranscriptScreen))
+    yield "transcript"
+    await press(pilot, "escape")
+    world.broken.clear()
+    await press(pilot, "f3", "f2")
+    await until(pilot, lambda: app.screen.query("Choices:focus"))
+    await press(pilot, "right", "tab", "tab", "f6")
+    await until(pilot, lambda: app.screen.query("DataTable") and app.screen.query_one("DataTable").display)
+    yield "live list"
+    await press(pilot, "escape", "shift+tab", "shift+tab", "left")
+
+
+def screens() -> set[type]:
+    """Every screen that the program has."""
+    found: set[type] = set()
+    new: list[type] = [WizardScreen, Dialog]
+    while new:
+        kind = new.pop()
+        found.add(kind)
+        new += [heir for heir in kind.__subclasses__() if heir not in found]
+    return found - {WizardScreen, Dialog, Page}
