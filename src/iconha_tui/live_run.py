@@ -36,6 +36,8 @@ BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 1 / TURNS
 """Seconds between two redraws of what turns and of running clocks when nothing else has changed."""
+FULL_COLLECTION = 500
+"""Collections of the middle generation for each full one; Python's own figure is 10."""
 RECENT = 5
 """Other clusters' journals that an estimate looks at."""
 
@@ -148,7 +150,9 @@ class LiveRun:
 
     def _start(self, stage: str, work: Callable[[], object]) -> None:
         self._stage_now, self.stopping = stage, False
-        gc.freeze()  # a full collection of all widgets would stop the screen for 100 ms and more in the middle of a flood
+        # A full collection stops the screen for 50 ms and more, and a flood of lines would cause two a second.
+        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
+        gc.freeze()
         self._timer.resume()
         self._app.run_worker(partial(self._carry, work), thread=True, exit_on_error=False, group="run")
         self._follow()
@@ -168,7 +172,8 @@ class LiveRun:
             self._queue.append(Ended())
 
     def _measure(self) -> Pace:
-        """How long steps have taken: in the runs of other clusters here, then in those of this one."""
+        """How long steps have taken: in the runs of other clusters here, then in those of this one. Read once: a bar whose
+        measure changes under it goes backwards."""
         store, own = self._session.store, self._session.spec.name
         pace = Pace()
         for name in (*reversed([name for name in store.names() if name != own][:RECENT]), own):
@@ -211,7 +216,6 @@ class LiveRun:
             self.trouble[self._stage_now] = item
             return
         self.progress.take(time.time(), item)
-        self._pace.take(item)
         if isinstance(item, RunStarted) and self.stopping:
             self.stop()
         stage = getattr(item, "stage", "")

@@ -124,6 +124,21 @@ async def test_a_bar_shows_all_eight_stages_together(app: IconhaApp, world: Worl
         assert "left" not in text(app).partition("1 Credentials")[0], "nothing is left"
 
 
+async def test_the_bar_never_goes_back_while_all_is_run(app: IconhaApp) -> None:
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        seen: list[float] = []
+
+        def there() -> bool:
+            seen.append(app.live.forecast().share)
+            return isinstance(app.screen, Summary)
+
+        await press(pilot, "f12")
+        await until(pilot, there, 30)
+        assert seen == sorted(seen)
+        assert seen[-1] == 1.0
+
+
 async def test_the_second_cluster_is_estimated_by_the_first(
     app: IconhaApp, wizard: Make, world: World, store: Store
 ) -> None:
