@@ -435,6 +435,7 @@ def test_where_names_the_folder_the_clusters_and_the_log(state: Store, capsys: p
     assert cli.main(["where"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"state     {state.root}",
+        f"config    {state.root}/config.toml",
         f"cluster   {state.root}/clusters/mainnet",
         f"log       {state.root}/iconha-tui.log",
     ]
