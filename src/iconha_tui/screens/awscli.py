@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from iconha_tui.widgets.form import Form
-from iconha_tui.widgets.note import Note
+from iconha_tui.widgets.hanging import Row
+from iconha_tui.widgets.note import Note, Table
 from iconha_tui.widgets.outlook import Outlook
 
 
-def _places(outlook: Outlook) -> str:
+def _source(outlook: Outlook) -> str:
     spec = outlook.spec
-    region = f"Region      {spec.aws.region}, for the agent and for Pacemaker (a systemd drop-in)"
     if spec.awscli.credentials == "role":
-        return (
-            "Both machines use the role that their instances have.\n\n"
-            "/root/.aws/config        [default] with the region; no key is written\n" + region
-        )
-    source = f"profile {spec.awscli.profile}" if spec.awscli.profile else "typed in, or from the environment"
-    return (
-        f"Both machines get root's own keys ({source}).\n\n"
-        "/root/.aws/credentials   the access key and its secret, root:root 0600, by upload\n"
-        "/root/.aws/config        [default] with the region, root:root 0600\n" + region
+        return "Both machines use the role that their instances have; no key is written."
+    source = f"of your profile {spec.awscli.profile}" if spec.awscli.profile else "typed in, or from the environment"
+    return f"Both machines get root's own keys ({source}). They are chosen in stage 1, with the region."
+
+
+def _places(outlook: Outlook) -> list[Row]:
+    """What goes where, on both machines."""
+    spec = outlook.spec
+    rows: list[Row] = [("/root/.aws/config       ", f"[default] with the region {spec.aws.region}, root's alone")]
+    if spec.awscli.credentials == "keys":
+        rows.append(("/root/.aws/credentials  ", "the access key and its secret, root's alone, by upload"))
+    rows.append(
+        ("systemd drop-in         ", f"AWS_DEFAULT_REGION={spec.aws.region} for Pacemaker, which is then restarted")
     )
+    return rows
 
 
 def form() -> Form:
-    return Form(
-        Note(_places),
-        Note(lambda _: "These are chosen in the credentials stage. F3 shows every file and command."),
-    )
+    return Form(Note(_source), Table("What goes where", _places))

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from iconha_tui.cluster.corosync_conf import MAX_CHARACTERS
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
 from iconha_tui.widgets.conf_diff import DiffArea
@@ -99,7 +100,7 @@ class Differences(Dialog[None]):
 
     # What is on the node
 
-    @work(thread=True, exclusive=True)
+    @work(thread=True, exclusive=True, exit_on_error=False)
     def _ask(self) -> None:
         now, said = None, ""
         try:
@@ -107,8 +108,10 @@ class Differences(Dialog[None]):
         except Trouble as trouble:
             said = f"{trouble}\nr reads it again; below is this text as it stands."
         else:
+            if found is not None and len(found) > MAX_CHARACTERS:
+                found, said = b"", f"That file has {len(found)} bytes: it is no corosync.conf."
             now = "" if found is None else found.decode(errors="replace")
-            said = "" if found is not None else ABSENT.format(path=self._texts.path, node=self._texts.node)
+            said = said if found is not None else ABSENT.format(path=self._texts.path, node=self._texts.node)
         self.app.call_from_thread(self._answered, now, said)
 
     def _answered(self, now: str | None, said: str) -> None:

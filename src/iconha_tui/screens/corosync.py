@@ -19,7 +19,7 @@ from iconha_tui.widgets.conf_editor import ConfEditor
 from iconha_tui.widgets.fields import ChoiceField, Option, TextField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Row
-from iconha_tui.widgets.note import GuideNote
+from iconha_tui.widgets.note import Table
 from iconha_tui.widgets.outlook import Outlook
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def form() -> Form:
             "corosync.token_ms",
             "Token (ms)",
             example="0",
-            hint="Silence after which a node is lost; 0: Corosync's own.",
+            hint="Silence that loses a node; 0: its own default.",
             short=True,
         ),
         TextField(
@@ -134,8 +134,8 @@ def form() -> Form:
             hint="Both must see each other by then.",
             short=True,
         ),
-        ChoiceField("corosync.replace", "A file that is not ours", [STOP], offer=_foreign),
-        GuideNote("Where the file is not the guide's", _departures),
+        ChoiceField("corosync.replace", "Files not ours", [STOP], offer=_foreign),
+        Table("Where the file is not the guide's", _departures),
         beside=ConfEditor("corosync.conf", ("PRep-01", "PRep-02"), _render, _judge),
         classes="-rows",
     )

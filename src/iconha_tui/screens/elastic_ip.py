@@ -49,6 +49,12 @@ def form() -> Form:
             hint="awseip's pause between its calls; 0: its own 3.",
         ),
         MappingField("elastic_ip.meta", "Meta attributes", META, others="target-role=Started"),
-        beside=CommandNote(STAGE, "elastic_ip.primitive", lambda view: [guide_creation(view)], _why),
+        beside=CommandNote(
+            STAGE,
+            "elastic_ip.primitive",
+            lambda view: [guide_creation(view)],
+            _why,
+            same="It is the guide's own, with the address, the ids and $(which aws) filled in.",
+        ),
         classes="-columns",
     )

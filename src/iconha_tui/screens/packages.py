@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+from iconha_tui.engine.step import View
+from iconha_tui.stages.packages import apt_packages, system_of
 from iconha_tui.widgets.fields import ChoiceField, Option
 from iconha_tui.widgets.form import Form
+from iconha_tui.widgets.hanging import Row
+from iconha_tui.widgets.note import Table
+from iconha_tui.widgets.outlook import Outlook
+
+
+def _packages(outlook: Outlook) -> list[Row]:
+    """What each machine gets, by its system: the one that it has, or that the settings wish for."""
+    view = View(outlook.spec, outlook.facts)
+    width = max(len(name) for name in outlook.spec.names) + 2
+    return [
+        (f"{name:<{width}}", f"{system_of(view, name).title()}: {', '.join(apt_packages(view, name))}")
+        for name in outlook.spec.names
+    ]
 
 
 def form() -> Form:
@@ -16,4 +31,5 @@ def form() -> Form:
                 Option("pcs", "pcs", "Red Hat's shell, which the guide allows too. You work with `pcs status`."),
             ],
         ),
+        Table("What each machine gets", _packages),
     )

@@ -24,6 +24,7 @@ class Generated(Step):
     title = "There is a key"
     usual = 0.2
     guide = "apt-get install haveged; corosync-keygen"
+    departs = "haveged comes with the packages, and only where the kernel's random source still waits."
 
     def targets(self, view: View) -> Sequence[str]:
         return [view.spec.names[0]]

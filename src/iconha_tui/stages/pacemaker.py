@@ -77,6 +77,7 @@ class Online(Step):
     vital = "An address on a cluster of one node has nowhere to go when that node fails."
     usual = 23.0
     guide = "service pacemaker start"
+    departs = "It is enabled too, so that it starts at boot."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         status = read_status(ctx, target)

@@ -33,10 +33,16 @@ Why = Callable[[View], Iterable[str]]
 
 
 class CommandNote(Part):
-    """Shows the commands of one step of a stage's plan. guide: the guide's own; why: what makes the difference."""
+    """Shows the commands of one step of a stage's plan. guide: the guide's own; why: what makes the difference.
 
-    def __init__(self, stage: Stage, step: str, guide: Commands, why: Why) -> None:
+    same: what to say where there is none.
+    """
+
+    def __init__(
+        self, stage: Stage, step: str, guide: Commands, why: Why, same: str = "It is the guide's own."
+    ) -> None:
         super().__init__()
+        self._same = same
         self._stage, self._step, self._guide, self._why = stage, step, guide, why
         self._view: View | None = None
 
@@ -72,7 +78,7 @@ class CommandNote(Part):
         )
         yield from _commands(ours, guide)
         if ours == guide:
-            yield "", Content.styled("It is the guide's own.", MUTED)
+            yield "", Content.styled(self._same, MUTED)
             return
         yield "", ""
         yield "", Content.styled(f"The guide's own; {DIFFERS} marks what differs", "bold")

@@ -55,6 +55,8 @@ class Form(Vertical):
         self._parts, self._beside = parts, beside
         self._base: Spec | None = None
         self._outlook: Outlook | None = None
+        self._known: Spec | None = None
+        """The spec as it was last shown here, or told from here."""
         self._sound = True
         self.held = False
         """Whether the fields are closed, for a run reads them."""
@@ -93,8 +95,9 @@ class Form(Vertical):
 
     def load(self, outlook: Outlook) -> None:
         """Shows a spec. What was typed and does not hold together stays as it was typed."""
-        self._base, self._outlook = outlook.spec, outlook
-        if self._sound:
+        known, self._base, self._outlook = self._known, outlook.spec, outlook
+        if self._sound and outlook.spec != known:  # the same spec would undo what is on its way to it
+            self._known = outlook.spec
             values = outlook.spec.model_dump(mode="json")
             for field in self.fields:
                 if field.path:
@@ -130,6 +133,7 @@ class Form(Vertical):
         self.set_class(bool(general), "-problem")
         self.problem = self.problem or general
         if tell:
+            self._known = draft or self._known
             self.post_message(self.Changed(self, draft))
 
     def secrets(self) -> dict[str, str]:

@@ -28,8 +28,8 @@ class Note(Part):
         self.display = bool(text)
 
 
-class GuideNote(Part):
-    """The guide's lines beside ours, where they differ under the draft, and why."""
+class Table(Part):
+    """Rows of a lead and a text, made from the draft and what is known, under a heading. Without rows it takes no room."""
 
     def __init__(self, title: str, rows: Callable[[Outlook], Sequence[Row]]) -> None:
         super().__init__(classes="note")

@@ -36,7 +36,7 @@ class CommandPreview(VerticalScroll):
     def show(self, spec: Spec, facts: Mapping[str, Any]) -> None:
         """Draws the plan under this spec and these facts."""
         try:
-            rows: list[Row] = list(_rows(self._stage, list(plan_of([self._stage], View(spec, facts)))))
+            rows: list[Row] = list(_rows(self._stage, list(plan_of([self._stage], View(spec, facts))), spec))
         except (Trouble, ValueError) as error:
             rows = [("", f"It cannot be planned yet. {error}")]
         self.query_one(Hanging).show(rows)
@@ -46,23 +46,28 @@ def _lead(word: str) -> Content:
     return Content.styled(f"   {word:<7}", MUTED)
 
 
-def _rows(stage: Stage, planned: Sequence[Planned]) -> Iterator[Row]:
+def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec) -> Iterator[Row]:
     yield "", Content.styled(INTRO, MUTED)
     unread: list[str] = []
     for number, step in enumerate(stage.steps, start=1):
         mine = [plan for plan in planned if plan.step is step]
         yield "", ""
         yield Content.styled(f"{number}. ", "bold"), Content.styled(step.title, "bold")
+        acts = any(plan.actions for plan in mine)
         if step.guide:
             yield _lead("guide"), step.guide
+        elif acts:
+            yield _lead("guide"), Content.styled("has nothing of this", MUTED)
         for targets, actions in _alike(mine):
             for action in actions:
                 yield from action_rows(action, " and ".join(targets))
                 unread += [fact for fact in waits_for(action) if fact not in unread]
-        if not any(plan.actions for plan in mine):
+        if not acts:
             yield _lead("here"), "only looks and checks"
         if step.departs:
             yield _lead("why"), step.departs
+        if acts and spec.packages.shell == "pcs" and step.guide.startswith("crm "):
+            yield _lead("why"), "You chose pcs in stage 3, which the guide allows too."
     if unread:
         yield "", ""
         yield (
