@@ -129,7 +129,8 @@ put running "$(systemctl is-active corosync pacemaker 2>/dev/null | tr '\n' ' ')
 put members "$(crm_node -l 2>/dev/null | awk '{ print $2 }' | tr '\n' ' ')"
 folder=$(mktemp -d)
 trap 'rm -rf -- "$folder"' EXIT
-apt-get -qq --print-uris update 2>/dev/null | sed -n "s/^'\([^']*\)'.*/\1/p" | sort -u | head -n 6 | while read -r uri; do
+apt-get -o Debug::NoLocking=1 --print-uris update 2>/dev/null | sed -n "s/^'\([^']*\/InRelease\)'.*/\1/p" | sort -u | head -n 6 |
+while read -r uri; do
   if timeout 25 /usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10 \
     download-file "$uri" "$folder/file" >/dev/null 2>&1; then put archive "ok $uri"; else put archive "no $uri"; fi
   rm -f "$folder/file"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
 from threading import Lock
@@ -162,16 +163,26 @@ class Session:
         return self._pool.node(name)
 
     def _new_pool(self) -> Pool:
-        from iconha_tui.remote.connection import Endpoint
+        from iconha_tui.remote.connection import Endpoint, Unreachable
         from iconha_tui.remote.host_keys import HostKeys
         from iconha_tui.remote.identity import Identity
         from iconha_tui.remote.pool import Pool
+        from iconha_tui.stages.instances import instance_lookups
+        from iconha_tui.stages.lookup import look_up
+
+        met: set[str] = set()
 
         def locate(node: str) -> Endpoint:
             kind = f"{self.spec.ssh.address}_ip"
+            if (
+                node in met
+            ):  # the connection broke, perhaps because the Elastic IP has moved: it is asked where the node is now
+                with suppress(Trouble):
+                    self.ctx.learn(look_up(self.ctx, instance_lookups(self.ctx.view, node)))
+            met.add(node)
             host = self.ctx.facts.get(f"{node}.{kind}")
             if not host:
-                raise Trouble(
+                raise Unreachable(
                     f"It has no {self.spec.ssh.address} address.",
                     where=node,
                     remedy="Give it one, or choose the other kind of address in the credentials stage.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages.corosync import MOVES
 from iconha_tui.stages.pacemaker import read_status
 
 CREDENTIALS = "/root/.aws/credentials"
@@ -129,7 +130,11 @@ class Reread(Step):
     def plan(self, view: View, target: str) -> list[Action]:
         return [
             Run(
-                target, ("systemctl", "restart", "pacemaker"), "the other node keeps the cluster meanwhile", timeout=300
+                target,
+                ("systemctl", "restart", "pacemaker"),
+                f"the other node keeps the cluster meanwhile; {MOVES}",
+                long=True,
+                timeout=300,
             )
         ]
 

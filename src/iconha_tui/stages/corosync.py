@@ -26,6 +26,9 @@ OURS = "/var/lib/iconha-tui/corosync.conf.sha256"
 """What this program has put at PATH, on each node: a line `SHA-256 cluster` each time. Any other file is somebody's work."""
 
 
+MOVES = "the address may leave the node with it, and our connection: so it runs in a unit"
+
+
 def writer_of(record: str, digest: str) -> str | None:
     """The cluster for which this program wrote the file with that digest, by the words of OURS; None: it did not."""
     lines = (line.split() for line in record.splitlines())
@@ -203,7 +206,10 @@ class Joined(Step):
             return []
         actions: list[Action] = [Run(target, ("systemctl", "enable", "corosync"), "so that it starts at boot")]
         if view.facts.get(f"{target}.corosync_stale"):
-            actions.append(Run(target, ("systemctl", "stop", "pacemaker"), "it depends on corosync", timeout=300))
+            stop = Run(
+                target, ("systemctl", "stop", "pacemaker"), f"it depends on corosync; {MOVES}", long=True, timeout=300
+            )
+            actions.append(stop)
         return [*actions, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
 
     def condition(self, view: View, target: str) -> Run:
