@@ -36,7 +36,7 @@ BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 1 / TURNS
 """Seconds between two redraws of what turns and of running clocks when nothing else has changed."""
-FULL_COLLECTION = 500
+FULL_COLLECTION = 50
 """Collections of the middle generation for each full one; Python's own figure is 10."""
 RECENT = 5
 """Other clusters' journals that an estimate looks at."""

@@ -38,7 +38,7 @@ class FindLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Words(id="find-prompt")
-        yield Input(compact=True, id="find-text")
+        yield Input(compact=True, id="find-text", placeholder="Enter keeps, Esc drops")
         yield Words(id="find-count")
 
     def open(self, purpose: Purpose, view: LineView) -> None:
@@ -71,7 +71,7 @@ class FindLine(Horizontal):
     def _count(self) -> None:
         if self._view is not None:
             count = self._view.count if self._purpose == "search" else self._view.kept
-            self.query_one("#find-count", Words).say(f" {count}  Enter keeps, Esc drops", layout=True)
+            self.query_one("#find-count", Words).say(count)
 
     @on(Input.Submitted)
     def _kept(self, event: Input.Submitted) -> None:

@@ -30,8 +30,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", show=False),
-        Binding("down,j", "scroll_down", show=False),
+        Binding("up", "scroll_up", show=False),
+        Binding("down", "scroll_down", show=False),
         Binding("left", "scroll_left", show=False),
         Binding("right", "scroll_right", show=False),
         Binding("pageup,b", "page_up", show=False),
@@ -53,7 +53,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         self._origin = (0, True)
         self._marked: tuple[int, int] | None = None  # by the keyboard: where the selection began, where it ends
         self._stale = False
-        self._base = Style()
+        self._base, self._painting = Style(), False
         self._told = ("", "")
 
     # Lines
@@ -268,24 +268,32 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        self._base = self.rich_style  # Textual works it out anew each time
-        return super().render_lines(crop)
+        self._base, self._painting = self.rich_style, True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._painting = False
 
     def render_line(self, y: int) -> Strip:
-        left = self.scroll_offset.x
-        width = self.text.width
-        base = self._base
-        row = self.text.row(self.scroll_offset.y + y, left)
+        """One row. Where each character of it stands in the lines is told only to the mouse, which asks row by row: a style
+        for each place would keep the garbage collector busy while lines stream by."""
+        width, base = self.text.width, self._base
+        row = self.text.row(self.scroll_offset.y + y, self.scroll_offset.x)
         if row is None:
             return Strip.blank(width, base)
         line = self.text[row.number]
-        strip = Strip(self._segments(row, line, base)).adjust_cell_length(width - row.indent, base)
-        strip = strip.apply_offsets(row.start, row.number)
+        segments = self._segments(row, line, base)
+        room = width - row.indent - sum(segment.cell_length for segment in segments)
+        if room > 0:
+            segments.append(Segment(" " * room, base))
+        strip = Strip(segments, width - row.indent - min(room, 0))
+        if not self._painting:
+            strip = strip.apply_offsets(row.start, row.number)
         if row.indent:
-            strip = Strip.join([Strip([Segment(" " * row.indent, base)], row.indent), strip])
+            strip = Strip([Segment(" " * row.indent, base), *strip], strip.cell_length + row.indent)
         if not self.text.wrap and row.end < len(line):
             more = Segment(MORE, self.get_component_rich_style("line-view--more"))
-            strip = Strip.join([strip.crop(0, width - 1), Strip([more], 1)])
+            strip = Strip([*strip.crop(0, width - 1), more], width)
         return strip
 
     def _segments(self, row: Row, line: str, base: Style) -> list[Segment]:

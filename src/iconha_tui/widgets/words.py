@@ -15,5 +15,11 @@ class Words(Static):
 
     def say(self, text: Content | str, *, layout: bool = False) -> None:
         if text != self._told:
+            resized = layout and _extent(text) != _extent(self._told)
             self._told = text
-            self.update(text, layout=layout)
+            self.update(text, layout=resized)
+
+
+def _extent(text: Content | str) -> list[int]:
+    """The lengths of its lines: a clock that goes on takes the room that it had."""
+    return [len(line) for line in str(text).split("\n")]
