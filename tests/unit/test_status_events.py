@@ -38,6 +38,12 @@ def test_a_move_names_the_place_before_it() -> None:
     assert (moved.resource, moved.before, moved.node) == ("elastic-ip", ONE, TWO)
 
 
+def test_what_was_never_started_moves_from_where_it_is_stopped() -> None:
+    stop = line("notice: Result of stop operation for elastic-ip on PRep-01: ok", at=1795440000.0)
+    start = line("notice: Result of start operation for elastic-ip on PRep-02: ok", at=1795440006.0)
+    assert events((stop, ONE), (start, TWO)) == [("stopped", ONE), ("moved", TWO)]
+
+
 def test_a_node_that_begins_to_look_does_not_tell_that_the_other_has_just_joined() -> None:
     assert events((JOURNAL_TWO, TWO))[0] == ("joined", TWO)
     assert ("joined", ONE) not in events((JOURNAL_TWO, TWO))

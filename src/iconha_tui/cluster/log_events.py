@@ -128,7 +128,7 @@ _SAME = 8.0
 
 
 def timeline(events: Iterable[ClusterEvent], limit: int) -> list[ClusterEvent]:
-    """Newest first, each once however many tell it; a start elsewhere than the one before it is a move."""
+    """Newest first, each once however many tell it; a start elsewhere than where it was before is a move."""
     once: list[ClusterEvent] = []
     tellers: list[set[tuple[str, str]]] = []
     recent: dict[tuple[str, str | None, str | None], list[int]] = {}
@@ -154,6 +154,7 @@ def _merged(first: ClusterEvent, again: ClusterEvent) -> ClusterEvent:
 
 
 def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
+    """A stop tells of a place too: what a cluster found running when it began was never started."""
     place: dict[str | None, str | None] = {}
     for event in events:
         if event.kind == "started":
@@ -162,4 +163,6 @@ def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
             if before not in (None, event.node):
                 yield replace(event, kind="moved", before=before)
                 continue
+        elif event.kind == "stopped":
+            place[event.resource] = event.node
         yield event
