@@ -21,12 +21,13 @@ _REMEDIES = {
     errno.ELOOP: "See where it leads; remove the link if a file of ours belongs there.",
     errno.EISDIR: "See what it is, and move it away.",
 }
+_ELSE = "See what stands at that place and move it away, or name another folder with --state-dir."
 
 
 def trouble(what: str, path: Path, error: OSError) -> Trouble:
     """What the operator is told of an OSError. what: the beginning of the sentence, as in "Cannot be read"."""
     reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or type(error).__name__
-    remedy = _REMEDIES.get(error.errno or 0, "See what stands at that place and move it away, or name another folder with --state-dir.")
+    remedy = _REMEDIES.get(error.errno or 0, _ELSE)
     return Trouble(f"{what}: {reason}.", where=str(path), remedy=remedy)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from iconha_tui.text import clean_block, sentence
 
-
 DETAIL_LINES = 100
 """Lines of a detail that are kept: the last ones say what went wrong."""
 

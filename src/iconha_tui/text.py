@@ -1,4 +1,7 @@
-"""Text from a node, from AWS or out of a file: untrusted, so nothing of it may move the operator's cursor or turn a sentence round."""
+"""Text from a node, from AWS or out of a file.
+
+It is untrusted, so nothing of it may move the operator's cursor or turn a sentence round.
+"""
 
 from __future__ import annotations
 
