@@ -58,6 +58,7 @@ class Form(Vertical):
         self._known: Spec | None = None
         """The spec as it was last shown here, or told from here."""
         self._sound = True
+        self._caution = ""
         self.held = False
         """Whether the fields are closed, for a run reads them."""
         self.problem = ""
@@ -75,6 +76,7 @@ class Form(Vertical):
 
     def on_mount(self) -> None:
         self.hold(False)
+        self.query_one(".form-caution").display = False
 
     @property
     def fields(self) -> Iterable[Field]:
@@ -89,9 +91,18 @@ class Form(Vertical):
 
     def caution(self, text: str) -> None:
         """Says at the end what stands in the way of a run; "" when nothing does."""
-        line = self.query_one(".form-caution", Words)
-        line.say(text, layout=True)
-        line.display = bool(text)
+        if text != self._caution:
+            self._caution = text
+            line = self.query_one(".form-caution", Words)
+            line.say(text, layout=True)
+            line.display = bool(text)
+            self.call_after_refresh(self._keep_in_sight)
+
+    def _keep_in_sight(self) -> None:
+        """The line at the end takes room from the page: what is being typed stays in sight, with what is said of it."""
+        for field in self.fields:
+            if field.has_focus_within and field.complaint:
+                field.scroll_visible(animate=False)
 
     def load(self, outlook: Outlook) -> None:
         """Shows a spec. What was typed and does not hold together stays as it was typed."""
