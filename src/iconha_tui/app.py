@@ -22,7 +22,7 @@ from textual.screen import Screen
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
-from iconha_tui.widgets.keys import key_name
+from iconha_tui.widgets.keys import key_name, ours
 from iconha_tui.widgets.looks import Looks
 
 if TYPE_CHECKING:
@@ -319,6 +319,8 @@ class IconhaApp(Looks):
             self._screens[name] = StageScreen(stage)
             self.install_screen(self._screens[name], name)
         found = self._screens[name]
+        while len(self.screen_stack) > 2:  # what was opened above a page: the status, the transcript
+            self.pop_screen()
         if self.screen is found:
             return found
         if len(self.screen_stack) > 1:
@@ -509,11 +511,10 @@ class IconhaApp(Looks):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what the screen can do now, the stages to go to, then Textual's own."""
-        told = {"command_palette"}
+        told: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            own = type(active.node).__module__.startswith("iconha_tui.") and "." not in binding.action
-            if active.enabled and binding.description and own and binding.action not in told:
+            if active.enabled and binding.description and ours(active) and binding.action not in told:
                 told.add(binding.action)
                 action = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)

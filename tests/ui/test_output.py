@@ -323,6 +323,13 @@ async def test_the_transcript_is_read_searched_and_left(wizard: Make, world: Wor
         await shows(pilot, "2 of 160,000 lines")
         await press(pilot, "escape", "escape", "escape")
         assert isinstance(app.screen, StageScreen)
+        await press(pilot, "t")
+        app.show_stage("corosync")  # as the palette does
+        await pilot.pause()
+        app.show_stage("packages")
+        await pilot.pause()
+        assert isinstance(app.screen, StageScreen)
+        assert len(app.screen_stack) == 2
 
 
 async def test_what_is_said_while_the_transcript_is_open_is_added(wizard: Make, world: World, store: Store) -> None:

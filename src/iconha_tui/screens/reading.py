@@ -12,6 +12,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from iconha_tui import disk
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.find_line import FindLine, Purpose
 from iconha_tui.widgets.line_view import LineView
@@ -141,7 +142,7 @@ def why_not(name: str) -> str:
 
 def save_copy(source: Path, target: Path) -> None:
     """Copies a file to a new one that only its owner may read. A copy that fails half-way is taken away."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = disk.open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         with source.open("rb") as said, os.fdopen(descriptor, "wb") as copy:
             shutil.copyfileobj(said, copy)
