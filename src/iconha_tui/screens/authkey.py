@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from iconha_tui.widgets.fields import ChoiceField, Option
+from iconha_tui.widgets.choices import Option
+from iconha_tui.widgets.fields import ChoiceField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.note import Note
 from iconha_tui.widgets.outlook import Outlook

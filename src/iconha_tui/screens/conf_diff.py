@@ -15,8 +15,8 @@ from textual.widgets import Static
 from iconha_tui.cluster.corosync_conf import MAX_CHARACTERS
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
+from iconha_tui.widgets.choices import Choices, Option
 from iconha_tui.widgets.conf_diff import DiffArea
-from iconha_tui.widgets.fields import Choices, Option
 from iconha_tui.widgets.keys import KeyLine
 
 READING = "Reading {path} on {node} …"

@@ -15,8 +15,9 @@ from iconha_tui.cluster.findings import Finding
 from iconha_tui.engine.step import View
 from iconha_tui.screens.conf_diff import Differences, Texts
 from iconha_tui.stages.corosync import PATH, findings, rendered_conf, settings
+from iconha_tui.widgets.choices import Option
 from iconha_tui.widgets.conf_editor import ConfEditor
-from iconha_tui.widgets.fields import ChoiceField, Option, TextField
+from iconha_tui.widgets.fields import ChoiceField, TextField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Row
 from iconha_tui.widgets.note import Table

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from iconha_tui.session import KEY_PASSPHRASE, NODE_KEYS, OPERATOR_KEYS
-from iconha_tui.widgets.fields import ChoiceField, Heading, Option, SecretField, TextField, Values
+from iconha_tui.widgets.choices import Option
+from iconha_tui.widgets.fields import ChoiceField, Heading, SecretField, TextField, Values
 from iconha_tui.widgets.form import Form
 
 

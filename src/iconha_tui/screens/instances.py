@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from iconha_tui.widgets.fields import ChoiceField, Heading, Option, TextField, Values
+from iconha_tui.widgets.choices import Option
+from iconha_tui.widgets.fields import ChoiceField, Heading, TextField, Values
 from iconha_tui.widgets.form import Form
 
 

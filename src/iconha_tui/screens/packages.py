@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from iconha_tui.engine.step import View
 from iconha_tui.stages.packages import apt_packages, system_of
-from iconha_tui.widgets.fields import ChoiceField, Option
+from iconha_tui.widgets.choices import Option
+from iconha_tui.widgets.fields import ChoiceField
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Row
 from iconha_tui.widgets.note import Table
