@@ -25,8 +25,10 @@ Boto = Callable[..., Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a lab is marked so."""
+    """Whatever uses a lab is marked so; what is in this folder runs one after the other, in one of xdist's workers."""
     for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("lab"))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
 
