@@ -260,3 +260,15 @@ def test_the_file_holds_the_defaults_too_so_that_later_ones_change_nothing() -> 
     assert 'transport = "udpu"' in text
     assert 'on_fail = "block"' in text
     assert 'stonith-enabled = "false"' in text
+
+
+def test_what_is_kept_under_a_nodes_name_moves_with_it_even_where_two_change_places() -> None:
+    conf = {"PRep-01": "# one", "PRep-02": "# two"}
+    before = Spec.model_validate({"authkey": {"keep": "PRep-02"}, "corosync": {"conf": conf}})
+    for first, second in (("a", "PRep-02"), ("PRep-02", "PRep-01")):
+        data = before.model_dump(mode="json")
+        data["nodes"][0]["name"], data["nodes"][1]["name"] = first, second
+        specs.follow_names(data, before)
+        after = Spec.model_validate(data)
+        assert after.corosync.conf == {first: "# one", second: "# two"}
+        assert after.authkey.keep == second
