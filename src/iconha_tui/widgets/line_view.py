@@ -299,13 +299,13 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def _segments(self, row: Row, line: str, base: Style) -> list[Segment]:
         """The characters of a row, what is found and selected in it marked."""
         looks: list[tuple[int, int, Style]] = []
-        found = "line-view--here" if row.number == self.here else "line-view--found"
-        for start, end in self.text.spans(row):
-            looks.append((start, end, self.get_component_rich_style(found)))
         if (selection := self.text_selection) is not None and (span := selection.get_span(row.number)) is not None:
             start, end = span
             look = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
             looks.append((start, len(line) if end == -1 else end, look))
+        found = "line-view--here" if row.number == self.here else "line-view--found"
+        for start, end in self.text.spans(row):
+            looks.append((start, end, self.get_component_rich_style(found)))
         if not looks:
             return [Segment(line[row.start : row.end], base)]
         edges = {row.start, row.end, *(max(row.start, min(edge, row.end)) for look in looks for edge in look[:2])}
