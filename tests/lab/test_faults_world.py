@@ -95,7 +95,8 @@ def test_an_edited_corosync_conf_is_not_overwritten_without_a_yes(built: Bench, 
 def test_another_cluster_on_the_same_machines_is_left_alone(built: Bench, table: Table) -> None:
     lab = built.program.lab
     found = picture.machines(lab, built.program.spec)
-    address = aws(lab, "ec2").describe_addresses()["Addresses"]
+    ec2 = aws(lab, "ec2")
+    address = ec2.describe_addresses()["Addresses"]
     ours = next(one for one in address if one.get("InstanceId") in {each["InstanceId"] for each in found.values()})
     spec = Spec.model_validate(built.program.spec.model_dump() | {"name": "intruder"})
     spec.instances.mode = "existing"
@@ -112,6 +113,12 @@ def test_another_cluster_on_the_same_machines_is_left_alone(built: Bench, table:
     code, told = check(intruder)
     assert code == 3
     assert any("Name the nodes of the spec" in each["remedy"] for each in told)
+    groups = ec2.describe_security_groups(Filters=[{"Name": "tag:iconha:cluster", "Values": ["intruder"]}])
+    for one in found.values():
+        kept = [group["GroupId"] for group in one["NetworkInterfaces"][0]["Groups"]]
+        ec2.modify_instance_attribute(InstanceId=one["InstanceId"], Groups=kept)
+    for group in groups["SecurityGroups"]:
+        ec2.delete_security_group(GroupId=group["GroupId"])
     table.row(
         fault="The machines are a cluster already, with other names",
         how="a second spec for the same machines, nodes alpha and beta",
