@@ -9,28 +9,25 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.widgets import Input, Static, TabbedContent, TabPane
+from textual.containers import Horizontal
+from textual.widgets import Input, TabbedContent, TabPane
 
 from iconha_tui.engine.events import PASSED
 from iconha_tui.engine.step import AWS, Stage, Step, View
 from iconha_tui.screens.dialogs import Ask, Choose
 from iconha_tui.screens.reading import ReadingScreen
-from iconha_tui.widgets.failure import Failure, FailureBox, FailureKeys, known_cause, skipping
+from iconha_tui.widgets.failure import Failure, FailureBox, known_cause, skipping
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
-from iconha_tui.widgets.glyphs import duration, mark
+from iconha_tui.widgets.glyphs import mark
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.line_view import LineView
 from iconha_tui.widgets.outlook import Outlook
-from iconha_tui.widgets.output import OutputPanes
 from iconha_tui.widgets.preview import CommandPreview
 from iconha_tui.widgets.rail import StageLook, StageRail
+from iconha_tui.widgets.run_page import RunPage
 from iconha_tui.widgets.run_state import StageRun
-from iconha_tui.widgets.step_list import StepList
 from iconha_tui.widgets.title import TitleBar
-from iconha_tui.widgets.words import Words
 
 if TYPE_CHECKING:
     from iconha_tui.causes import Cause
@@ -73,12 +70,10 @@ class StageScreen(ReadingScreen):
     def __init__(self, stage: Stage) -> None:
         super().__init__()
         self.stage = stage
-        self._output: OutputPanes
         self._aim = ""
 
     def compose(self) -> ComposeResult:
         app = self.wizard
-        self._output = OutputPanes(self._targets())
         yield TitleBar()
         with Horizontal(id="middle"):
             yield StageRail(app.stages, self.stage.name)
@@ -87,13 +82,8 @@ class StageScreen(ReadingScreen):
                     yield form_of(self.stage)
                 with TabPane("F3 Commands", id="commands-pane"):
                     yield CommandPreview(self.stage)
-                with TabPane("F4 Progress", id="progress"), Vertical(id="run"):
-                    yield Words(id="run-head")
-                    yield StepList()
-                    yield FailureBox()
-                    yield FailureKeys()
-                    yield self._output
-                    yield Static(f"The whole output: {app.transcript}", id="transcript", markup=False)
+                with TabPane("F4 Progress", id="progress"):
+                    yield RunPage(self._targets(), app.transcript)
         yield KeyLine()
 
     def _targets(self) -> list[str]:
@@ -106,12 +96,15 @@ class StageScreen(ReadingScreen):
     def form(self) -> Form:
         return self.query_one(Form)
 
+    @property
+    def page(self) -> RunPage:
+        return self.query_one(RunPage)
+
     def help_topic(self) -> str:
         on_progress = self.query_one(TabbedContent).active == "progress"
         return "run" if on_progress else self.stage.name
 
     def on_mount(self) -> None:
-        self.query_one(FailureBox).display = self.query_one(FailureKeys).display = False
         self.form.load(self._outlook())
         self.follow()
         self.call_after_refresh(self._focus_first)
@@ -188,7 +181,7 @@ class StageScreen(ReadingScreen):
         return super().check_action(action, parameters)
 
     def action_tab(self, name: str) -> None:
-        failure = self.query_one(FailureBox).shown
+        failure = self.page.failure
         if name == "settings" and failure is not None and self.query_one(TabbedContent).active == "progress":
             self._edit(known_cause(failure))
         else:
@@ -215,7 +208,7 @@ class StageScreen(ReadingScreen):
         if name == "settings":
             self._focus_first()
         else:
-            (self.query_one(CommandPreview) if name == "commands" else self._output.raised).focus()
+            (self.query_one(CommandPreview) if name == "commands" else self.page.output.raised).focus()
 
     async def action_run_stage(self) -> None:
         if self.wizard.busy:
@@ -244,7 +237,7 @@ class StageScreen(ReadingScreen):
             self.call_after_refresh(self.form.go_to_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
-        await self._clear_output()
+        await self.page.clear(self._targets())
         if self.wizard.start_run(self.stage, onward=onward, skip=skip):
             self._turn_to("progress")
 
@@ -275,15 +268,6 @@ class StageScreen(ReadingScreen):
             Ask(f"Go on without “{step.title}”?", question, yes="go on without it", no="back"), answered
         )
 
-    async def _clear_output(self) -> None:
-        """Empty panes, new ones where a node has been renamed since."""
-        if self._output.targets == self._targets():
-            self._output.clear()
-            return
-        await self._output.remove()
-        self._output = OutputPanes(self._targets())
-        await self.query_one("#run").mount(self._output, before="#transcript")
-
     def action_stop(self) -> None:
         self.wizard.ask_to_stop()
 
@@ -296,17 +280,17 @@ class StageScreen(ReadingScreen):
     @property
     def view(self) -> LineView | None:
         on_progress = self.is_mounted and self.query_one(TabbedContent).active == "progress"
-        return self._output.raised if on_progress else None
+        return self.page.output.raised if on_progress else None
 
     @property
     def ESCAPE_TO_MINIMIZE(self) -> bool:  # type: ignore[override]
         """Textual takes Escape from a maximised widget before anything else; in the output, a search comes first."""
-        return self.maximized is not self._output
+        return self.maximized is not self.page.output
 
     def action_zoom(self) -> None:
         if self.maximized is None:
-            self.maximize(self._output, container=False)
-            self._output.raised.focus()
+            self.maximize(self.page.output, container=False)
+            self.page.output.raised.focus()
         else:
             self.minimize()
 
@@ -319,7 +303,7 @@ class StageScreen(ReadingScreen):
             self.notify("Nothing has been said yet: there is no transcript.", severity="warning")
 
     def action_turn_output(self) -> None:
-        self._output.turn()
+        self.page.output.turn()
 
     def action_leave(self) -> None:
         if self.let_go():
@@ -346,18 +330,18 @@ class StageScreen(ReadingScreen):
 
     def write_output(self, target: str, lines: Sequence[str]) -> None:
         """Lines for a target's pane; `draw_output` shows them."""
-        self._output.write(target, lines)
+        self.page.output.write(target, lines)
 
     def draw_output(self) -> None:
         """Shows what was written since."""
-        self._output.draw()
+        self.page.output.draw()
 
     def follow(self) -> None:
         app = self.wizard
         moment = app.live.moment()
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
         self.query_one(StageRail).show([self._look(stage) for stage in app.stages], app.live.forecast(), moment)
-        self.query_one(StepList).show(self.last_run, moment)
+        self.page.show(self.last_run, moment)
         self._follow_failure(app.live.trouble.get(self.stage.name) or self.last_run.failure)
         self._head()
         if app.busy != self.form.held:
@@ -373,17 +357,11 @@ class StageScreen(ReadingScreen):
         return StageLook(entry.state, entry.seconds)
 
     def _follow_failure(self, failure: Failure | None) -> None:
-        box = self.query_one(FailureBox)
-        if not box.show(failure, self._failed_step):
-            return
-        self.query_one("#run").set_class(failure is not None, "-failed")
         cause = known_cause(failure) if failure else None
-        where = next(
-            (stage.title for stage in self.wizard.stages if cause and stage.name == cause.stage), "the settings"
-        )
-        self.query_one(FailureKeys).show(failure, self._failed_step, where)
-        if failure and self.view is not None and not isinstance(self.focused, Input):
-            box.focus()  # its lines are what the arrows are for now
+        known = (stage.title for stage in self.wizard.stages if cause and stage.name == cause.stage)
+        another = self.page.show_failure(failure, self._failed_step, edit=next(known, "the settings"))
+        if another and failure and self.view is not None and not isinstance(self.focused, Input):
+            self.query_one(FailureBox).focus()  # its lines are what the arrows are for now
 
     def _caution(self) -> str:
         """What stands in the way of this stage; "" when nothing does."""
@@ -404,27 +382,12 @@ class StageScreen(ReadingScreen):
         return ""
 
     def _head(self) -> None:
+        live = self.wizard.live
         self.form.caution(self._caution())
-        run, live = self.last_run, self.wizard.live
-        look = mark(run.state, live.moment())
-        if run.state == "running":
-            step = min(run.passed_steps + 1, len(run.steps))
-            left = f", {words}" if (words := live.forecast(self.stage).words()) else ""
-            then = ", then on" if live.onward else ""
-            text = f"step {step} of {len(run.steps)}, {duration(run.spent)}{left}{then}   F9 stops"
-        elif run.state == "skipped":
-            skipped = f"{run.skipped_steps} of {len(run.steps)} steps"
-            text = f"{skipped}, in {duration(run.seconds)}   F8 goes to the next stage, F5 tries again"
-        elif run.state == "done":
-            changed = "" if run.changed else ", nothing had to be changed"
-            text = f"in {duration(run.seconds)}{changed}   F8 goes to the next stage"
-        elif run.mode == "survey":
-            text = "this is what a look found   F5 runs the stage"
-        elif run.mode:
-            failed = f"at step {run.passed_steps + 1} of {len(run.steps)}, " if run.failure else ""
-            text = f"{failed}after {duration(run.seconds)}"
-        elif self.form.problem:
-            text = f"Not ready: {self.form.problem}"
-        else:
-            text = "F5 runs this stage, F12 this and those after it; nothing starts before"
-        self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))
+        self.page.sum_up(
+            self.last_run,
+            live.moment(),
+            left=live.forecast(self.stage).words() if self.last_run.state == "running" else "",
+            onward=live.onward,
+            problem=self.form.problem,
+        )
