@@ -186,5 +186,5 @@ def test_a_node_that_dies_keeps_its_last_values_with_their_age(pair: Pair) -> No
     source = report.source("node", SECOND)
     assert source.trouble
     assert source.age_s is not None
-    assert {"left", "moved"} <= {event.kind for event in report.events[:6]}
+    assert {"left", "moved"} <= {event.kind for event in report.events[:10]}
     assert pair.program("status", pair.name, "--once", check=False).returncode == 1

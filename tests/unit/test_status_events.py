@@ -44,6 +44,17 @@ def test_what_was_never_started_moves_from_where_it_is_stopped() -> None:
     assert events((stop, ONE), (start, TWO)) == [("stopped", ONE), ("moved", TWO)]
 
 
+def test_a_start_that_failed_at_first_is_still_a_move_from_where_it_was() -> None:
+    said = [
+        ("start operation for elastic-ip on PRep-02: ok", 0.0),
+        ("start operation for elastic-ip on PRep-01: error", 60.0),
+        ("stop operation for elastic-ip on PRep-01: ok", 61.0),
+        ("start operation for elastic-ip on PRep-01: ok", 64.0),
+    ]
+    text = "\n".join(line(f"notice: Result of {words}", at=1795440000.0 + at) for words, at in said)
+    assert events((text, ONE)) == [("started", TWO), ("failed", ONE), ("stopped", ONE), ("moved", ONE)]
+
+
 def test_a_node_that_begins_to_look_does_not_tell_that_the_other_has_just_joined() -> None:
     assert events((JOURNAL_TWO, TWO))[0] == ("joined", TWO)
     assert ("joined", ONE) not in events((JOURNAL_TWO, TWO))

@@ -154,7 +154,7 @@ def _merged(first: ClusterEvent, again: ClusterEvent) -> ClusterEvent:
 
 
 def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
-    """A stop tells of a place too: what a cluster found running when it began was never started."""
+    """A stop tells of a place where no start has: what a cluster found running when it began was never started."""
     place: dict[str | None, str | None] = {}
     for event in events:
         if event.kind == "started":
@@ -164,5 +164,5 @@ def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
                 yield replace(event, kind="moved", before=before)
                 continue
         elif event.kind == "stopped":
-            place[event.resource] = event.node
+            place.setdefault(event.resource, event.node)
         yield event
