@@ -3,131 +3,56 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import ClassVar, cast
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.geometry import Offset, Region, Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Offset, Region
 from textual.selection import Selection
 from textual.strip import Strip
-from textual.widget import Widget
 
-from iconha_tui.widgets.scrollback import Row, Scrollback
+from iconha_tui.widgets.following import FollowingView
+from iconha_tui.widgets.marking import Mark, marked
+from iconha_tui.widgets.scrollback import Row
 
 MORE = "▸"
 """Stands at the edge where a line goes on."""
 
 
-class LineView(ScrollView, can_focus=True, inherit_bindings=False):
-    """Draws a scrollback. It follows the end until the operator scrolls up; End takes it back there.
-
-    Lines are added by `add` and shown by the next `draw`. title: what stands in the border. most: lines that are kept.
-    """
+class LineView(FollowingView):
+    """Draws a scrollback, and marks what is found and selected. title: what stands in the border."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("left", "scroll_left", show=False),
-        Binding("right", "scroll_right", show=False),
-        Binding("pageup,b", "page_up", show=False),
-        Binding("pagedown,space", "page_down", show=False),
-        Binding("home,g", "scroll_home", "Output: to its beginning", show=False),
-        Binding("end,G", "scroll_end", "Output: to its end, and follow it", show=False),
         Binding("shift+up", "select_lines(-1)", "Output: select lines upwards", show=False),
         Binding("shift+down", "select_lines(1)", "Output: select lines downwards", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line-view--found", "line-view--here", "line-view--more"}
 
     def __init__(self, title: str, *, most: int | None = None, classes: str | None = None) -> None:
-        super().__init__(classes=classes)
+        super().__init__(most=most, classes=classes)
         self.title = title
-        self.text = Scrollback(most)
-        self.following = True
         self.here: int | None = None
         """The number of the line that the search stands at."""
         self._origin = (0, True)
         self._marked: tuple[int, int] | None = None  # by the keyboard: where the selection began, where it ends
-        self._stale = False
         self._base, self._painting = Style(), False
         self._told = ("", "")
 
-    # Lines
-
     def add(self, lines: Iterable[str]) -> None:
-        gone = self.text.add(lines)
-        self._stale = True
-        if gone and not self._at_end:
-            self._scroll(y=max(0, self.scroll_target_y - gone))
+        super().add(lines)
+        if self.here is not None and self.here < self.text.first:
+            self.here = None
 
     def clear(self) -> None:
-        self.text.clear()
         self.here = self._marked = None
-        self.following = self._stale = True
-        self.draw()
-
-    def draw(self) -> None:
-        """Shows what was added since."""
-        if self._stale:
-            self._stale = False
-            self._measure()
-
-    @property
-    def _at_end(self) -> bool:
-        """Whether new lines move the view: it follows them, and nothing is being selected."""
-        return self.following and self.text_selection is None
-
-    def _measure(self) -> None:
-        """Takes note of how many rows there are. Textual would lay out the whole screen for each change of that."""
-        text = self.text
-        size = Size(text.width if text.wrap else max(text.width, text.widest), text.height)
-        if size != self.virtual_size:
-            self.set_reactive(Widget.virtual_size, size)
-            self._scroll_update(size)
-        if self._at_end:
-            self._scroll(y=self.max_scroll_y)
-        self._tell()
-        self.refresh()
-
-    def on_resize(self) -> None:
-        """The same line stays at the top, whatever the width."""
-        width = self.container_size.width - self.scrollbar_size_vertical
-        if width > 0 and width != self.text.width:
-            self._keeping_place(lambda: self.text.lay_out(width))
-        else:
-            self._measure()
-
-    def _keeping_place(self, change: Callable[[], object]) -> None:
-        top = self.text.row(self.scroll_offset.y)
-        change()
-        self._measure()
-        if top is not None and not self._at_end:
-            self._scroll(y=self.text.y(top.number, top.start))
-
-    def _scroll(self, y: float | None = None, x: float | None = None) -> None:
-        following = self.following
-        self.scroll_to(x, y, animate=False, force=True)
-        self.following = following
-
-    def watch_scroll_target_y(self, target: float) -> None:
-        """Scrolled, by whatever key, wheel or bar: it follows where that is the end."""
-        self.following = target >= self.max_scroll_y
-        self._tell()
+        super().clear()
 
     def action_scroll_end(self) -> None:
-        self.following, self.here = True, None
-        self._scroll(y=self.max_scroll_y)
-        self._tell()
-        self.refresh()
-
-    def turn_wrap(self) -> None:
-        """Wraps long lines, or cuts them at the edge; the arrows then move sideways."""
-        self._scroll(x=0)
-        self._keeping_place(self.text.turn_wrap)
+        self.here = None
+        super().action_scroll_end()
 
     # Search and filter
 
@@ -144,8 +69,8 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             self._go(bisect_left(self.text.found, number))
         else:
             self.following = following
-            self._scroll(y=self.max_scroll_y if following else self.text.y(number))
-        self._tell()
+            self.jump(y=self.max_scroll_y if following else self.text.y(number))
+        self.tell()
         self.refresh()
 
     def end_search(self) -> None:
@@ -158,10 +83,10 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         found = self.text.found
         if not found:
             return
-        before_first = self.here is None and by > 0
         here = bisect_left(found, self._first_in_sight if self.here is None else self.here)
-        self._go(here - before_first + by)
-        self._tell()
+        between = by > 0 and found[here : here + 1] != [self.here]
+        self._go(here + by - between)
+        self.tell()
         self.refresh()
 
     def _go(self, place: int) -> None:
@@ -171,14 +96,14 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         y = self.text.y(self.here, start)
         height = self.container_size.height
         if not self.scroll_offset.y <= y < self.scroll_offset.y + height:
-            self._scroll(y=max(0, min(y - height // 3, self.max_scroll_y)))
+            self.jump(y=max(0, min(y - height // 3, self.max_scroll_y)))
         if not self.text.wrap:
-            self._scroll(x=max(0, start - self.text.width // 2) if start >= self.text.width else 0)
+            self.jump(x=max(0, start - self.text.width // 2) if start >= self.text.width else 0)
         self.following = False
 
     def filter(self, words: str) -> None:
         """Shows only the lines that hold all of the words; all lines where there are none."""
-        self._keeping_place(lambda: self.text.filter(words))
+        self.keeping_place(lambda: self.text.filter(words))
 
     @property
     def _first_in_sight(self) -> int:
@@ -193,16 +118,16 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
             return ""
         if not found:
             return "not found"
-        if self.here is None:
-            return f"{len(found):,} found"
-        return f"{bisect_left(found, self.here) + 1:,} of {len(found):,}"
+        place = len(found) if self.here is None else bisect_left(found, self.here)
+        at = found[place : place + 1] == [self.here]
+        return f"{place + 1:,} of {len(found):,}" if at else f"{len(found):,} found"
 
     @property
     def kept(self) -> str:
         """How the filter stands: 17 of 3,200 lines."""
         return f"{len(self.text.shown):,} of {len(self.text.lines):,} lines"
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
         """Says in the border what is filtered and searched, and that it does not follow."""
         text = self.text
         title, below = self.title, []
@@ -236,7 +161,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         self.screen.selections = {self: Selection(Offset(0, first), Offset(max(1, len(text[last])), last))}
         y = text.y(self._marked[1])
         if not self.scroll_offset.y <= y < self.scroll_offset.y + self.container_size.height:
-            self._scroll(y=y if by < 0 else y - self.container_size.height + 1)
+            self.jump(y=y if by < 0 else y - self.container_size.height + 1)
 
     def _rows_in_sight(self) -> list[Row]:
         top = self.scroll_offset.y
@@ -246,23 +171,17 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
     def lines_to_copy(self) -> list[str]:
         """What is selected; where nothing is, the lines in sight."""
         if self.text_selection is not None:
-            return self._selected(self.text_selection)
+            return self.text.selected(self.text_selection)
         rows = self._rows_in_sight()
         return [self.text[number] for number in self.text.between(rows[0].number, rows[-1].number)] if rows else []
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        return "\n".join(self._selected(selection)), "\n"
-
-    def _selected(self, selection: Selection) -> list[str]:
-        text = self.text
-        first = text.first if selection.start is None else selection.start.y
-        last = text.first + len(text.lines) if selection.end is None else selection.end.y
-        return [text[number][slice(*_span(selection, number))] for number in text.between(first, last)]
+        return "\n".join(self.text.selected(selection)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
         if selection is None:
             self._marked = None
-            self._measure()
+            self.measure()
         self.refresh()
 
     # Drawing
@@ -298,7 +217,7 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _segments(self, row: Row, line: str, base: Style) -> list[Segment]:
         """The characters of a row, what is found and selected in it marked."""
-        looks: list[tuple[int, int, Style]] = []
+        looks: list[Mark] = []
         if (selection := self.text_selection) is not None and (span := selection.get_span(row.number)) is not None:
             start, end = span
             look = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
@@ -306,19 +225,4 @@ class LineView(ScrollView, can_focus=True, inherit_bindings=False):
         found = "line-view--here" if row.number == self.here else "line-view--found"
         for start, end in self.text.spans(row):
             looks.append((start, end, self.get_component_rich_style(found)))
-        if not looks:
-            return [Segment(line[row.start : row.end], base)]
-        edges = {row.start, row.end, *(max(row.start, min(edge, row.end)) for look in looks for edge in look[:2])}
-        segments = []
-        for start, end in pairwise(sorted(edges)):
-            style = base
-            for first, last, look in looks:
-                if first <= start and end <= last:
-                    style += look
-            segments.append(Segment(line[start:end], style))
-        return segments
-
-
-def _span(selection: Selection, number: int) -> tuple[int, int | None]:
-    start, end = selection.get_span(number) or (0, 0)
-    return start, None if end == -1 else end
+        return marked(line, row.start, row.end, base, looks)

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from rich.cells import cell_len, get_character_cell_size
+from textual.selection import Selection
 
 INDENT = 2
 """Cells by which the second and every further row of a wrapped line stands in."""
@@ -197,6 +198,16 @@ class Scrollback:
         if at == len(self.shown) or self.shown[at] != number or not self.wrap:
             return top
         return top + bisect_right(_cuts(self[number], self.width), character)
+
+    def selected(self, selection: Selection) -> list[str]:
+        """The lines of a selection, whose places are those of characters in lines, by number; the ends are cut."""
+        first = self.first if selection.start is None else selection.start.y
+        last = self.first + len(self.lines) if selection.end is None else selection.end.y
+        found = []
+        for number in self.between(first, last):
+            start, end = selection.get_span(number) or (0, 0)
+            found.append(self[number][start : None if end == -1 else end])
+        return found
 
     def between(self, first: int, last: int) -> list[int]:
         """The numbers of the lines shown from one to another, both counted in."""
