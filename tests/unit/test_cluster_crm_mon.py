@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iconha_tui.cluster.crm_mon import CrmMonError, parse_crm_mon
+from iconha_tui.cluster.crm_mon import CrmMonError, parse_crm_mon, seconds_since_1970
 from iconha_tui.cluster.untrusted_xml import INFINITY, MAX_BYTES, ClusterXMLError
 
 # Pacemaker 1.1.18, `crm_mon -X` (after the printf calls of tools/crm_mon.c of that release)
@@ -268,3 +268,18 @@ def test_no_damage_raises_anything_else(at: int, cut: int, put: str) -> None:
     damaged = PACEMAKER_2_1[:at] + put + PACEMAKER_2_1[at + cut :]
     with contextlib.suppress(ClusterXMLError):
         parse_crm_mon(damaged)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("Mon Nov 23 13:23:35 2026", 1795440215.0),
+        ("2026-11-23 13:23:35Z", 1795440215.0),
+        ("2026-11-23 15:23:35 +02:00", 1795440215.0),
+        ("2026-11-23 13:23:35", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_times_of_every_release_are_read(when: str | None, expected: float | None) -> None:
+    assert seconds_since_1970(when) == expected
