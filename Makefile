@@ -60,6 +60,11 @@ reliability: test-packages $(READY) ## every fault on the lab, thoroughly (half 
 bench: test-packages $(READY) ## speed and memory, as bench/README.md has them
 	$(BIN)/python bench/run.py
 
+.PHONY: screenshots
+screenshots: $(READY) ## docs/*.svg and the tests' snapshots anew, from the real app
+	$(BIN)/python docs/screenshots.py
+	$(BIN)/pytest -q tests/ui/test_snapshots.py --snapshot-update
+
 .PHONY: lock
 lock: $(READY) ## requirements.lock from pyproject.toml: hashes, no URLs
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \

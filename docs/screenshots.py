@@ -1,46 +1,193 @@
-"""Draws docs/*.svg from the real app: `python docs/screenshots.py`. Nothing is reached; addresses are documentation's."""
+"""Draws docs/*.svg from the real app: `make screenshots`. The tests compare the same walk, at more sizes and in more looks."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import tempfile
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
-from iconha_tui.app import IconhaApp
-from iconha_tui.engine.events import StageFinished
-from iconha_tui.session import ConfirmHostKey, Session
-from iconha_tui.spec import Spec
-from iconha_tui.store import Store
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests" / "unit")]
 
-FACTS = {
-    "PRep-01.instance_id": "i-0a1b2c3d4e5f60718",
-    "PRep-01.private_ip": "10.0.0.11",
-    "PRep-02.instance_id": "i-08192a3b4c5d6e7f0",
-    "PRep-02.private_ip": "10.0.0.12",
+from pictured import ONE, Clock, Pictured, stopped_clocks  # noqa: E402
+from status_world import TWO, Pair, PairEyes  # noqa: E402
+
+from iconha_tui.app import IconhaApp  # noqa: E402
+from iconha_tui.spec import Spec  # noqa: E402
+from iconha_tui.status.watcher import Watcher  # noqa: E402
+from iconha_tui.store import Store  # noqa: E402
+from iconha_tui.widgets.hanging import Hanging  # noqa: E402
+
+Pilot = Any
+"""Textual's, of this app."""
+
+DRAWN = {
+    "a form": "form",
+    "the commands before they run": "commands",
+    "a run": "run",
+    "a failure": "failure",
+    "the editor": "editor",
+    "the primitive": "elastic_ip",
+    "the summary": "summary",
+    "the status": "status",
 }
-SECONDS = {"credentials": 0.9, "instances": 41.0, "packages": 63.0, "authkey": 0.4}
+"""The stops of the walk that become pictures, and their files."""
 
 
-def session(store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
-    """A session that has come to the Corosync stage."""
-    opened = Session(store, spec, confirm_host_key=confirm)
-    opened.ctx.learn(FACTS)
-    return opened
+class PicturedApp(IconhaApp):
+    """The app over the world of the pictures. Its files are said to be where they are on most machines."""
+
+    transcript = Path("~/.local/state/iconha-tui/clusters/prep/transcript.log")
+
+    def __init__(self, world: Pictured, root: Path) -> None:
+        self.pair = Pair(at=world.clock.time)
+        super().__init__(Store(root), session_factory=world.session, warm_up=False)
+        self.motion = False
+
+    def watcher(self, name: str, **how: float) -> Watcher:
+        return Watcher(self.store.spec(name), PairEyes(self.pair), every=60)
 
 
-async def draw(target: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        app = IconhaApp(Store(Path(folder)), spec=Spec(name="prep"), session_factory=session, warm_up=False)
+async def until(pilot: Pilot, true: Callable[[], Any]) -> None:
+    """Waits for something to come true."""
+    for _ in range(1500):
+        if true():
+            return
+        await pilot.pause(0.02)
+    raise TimeoutError("this never came true")
+
+
+async def still(pilot: Pilot) -> str:
+    """The picture of the screen once nothing on it changes any more."""
+    last = ""
+    for _ in range(60):
+        await pilot.pause(0.1)
+        now = pilot.app.export_screenshot(title="iconha-tui")
+        if now == last:
+            return str(now)
+        last = now
+    raise TimeoutError("the screen does not come to rest")
+
+
+async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
+    """From the welcome to the status of a pair that is up; stops at what is worth a picture."""
+    app = pilot.app
+
+    async def press(*keys: str) -> None:
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    async def run() -> None:
+        await press("f5")
+        await until(pilot, lambda: not app.busy)
+
+    def said() -> str:
+        return "\n".join(rows.plain for rows in app.screen.query(Hanging))
+
+    await press("n")
+    await until(pilot, lambda: app.screen.query("#name"))
+    await press("ctrl+u", *"prep", "enter")
+    await until(pilot, lambda: app.screen.query("Input:focus") and app.screen.query("Form"))
+    await run()
+    await press("f8")
+    await until(pilot, lambda: app.screen.query("Choices:focus"))
+    yield "a form"
+    await press("question_mark")
+    yield "the keys"
+    await press("escape", "f1")
+    yield "help"
+    await press("escape", "f3")
+    yield "the commands before they run"
+    await press("f2")
+    await until(pilot, lambda: app.screen.query("Choices:focus"))
+    await press("right", "tab", "tab", *"i-0a1b")
+    yield "a form with a fault"
+    await press("f6")
+    await until(pilot, lambda: app.screen.query("DataTable:focus"))
+    yield "a live list"
+    await press("escape", "ctrl+u", "shift+tab", "shift+tab", "left")
+    await run()
+    world.hold = "packages.install"
+    await press("f8", "f5")
+    await until(pilot, lambda: world.waiting)
+    await still(pilot)
+    world.clock.now += 29
+    yield "a run"
+    await press("f9")
+    yield "a question"
+    await press("escape")
+    world.fails = world.hold
+    world.gate.set()
+    await until(pilot, lambda: not app.busy)
+    yield "a failure"
+    await press("ctrl+p")
+    await until(pilot, lambda: app.screen.query("CommandList.--visible"))
+    yield "the palette"
+    await press("escape")
+    world.fails = world.hold = ""
+    for _ in range(2):
+        await run()
+        await press("f8")
+    await until(pilot, lambda: app.screen.query("ConfArea"))
+    await press("f6")
+    await until(pilot, lambda: app.screen.query("ConfArea:focus"))
+    await press("down", "down", "down", "end", *"x")
+    yield "the editor"
+    await press("ctrl+d")
+    await until(pilot, lambda: app.screen.query("DiffArea"))
+    yield "the differences"
+    await press("escape", "backspace", "escape")
+    for _ in range(3):
+        await run()
+        await press("f8")
+    yield "the primitive"
+    await run()
+    await press("f8")
+    await until(pilot, lambda: app.screen.query("#summary-page:focus"))
+    yield "the summary"
+    await press("s")
+    await until(pilot, lambda: "HEALTHY" in said() and said().count("online") == 2)
+    yield "the status"
+    app.pair.holder = app.pair.by_ec2 = TWO
+    app.pair.offline = {ONE}
+    app.pair.away = {ONE: "SSH does not answer."}
+    await press("f5")
+    await until(pilot, lambda: "DEGRADED" in said())
+    yield "the status of a pair with a fault"
+    for name, age in (("prep", 60), ("testnet", 3 * 86400)):
+        for file in app.store.folder(name).iterdir():
+            os.utime(file, (world.clock.now - age,) * 2)
+    await press("escape", "escape")
+    await until(pilot, lambda: len(app.screen_stack) == 1)
+    await press("home")
+    yield "welcome"
+    await press("enter")
+    await until(pilot, lambda: app.screen.query("#resume") and not app.busy)
+    yield "a resumed cluster"
+
+
+def a_world(clock: Clock, root: Path) -> tuple[Pictured, PicturedApp]:
+    """The world, and the app in it, with a cluster that was saved and not begun. root: a folder for its files."""
+    os.environ["XDG_STATE_HOME"] = str(root)
+    world = Pictured(clock)
+    app = PicturedApp(world, root / "iconha-tui")
+    app.store.save(Spec(name="testnet"))
+    return world, app
+
+
+async def draw(folder: Path) -> None:
+    """The files of DRAWN, 120x40, dark; and the form in light."""
+    with stopped_clocks() as clock, tempfile.TemporaryDirectory() as root:
+        world, app = a_world(clock, Path(root))
         async with app.run_test(size=(120, 40)) as pilot:
-            await pilot.pause(1)
-            for stage, seconds in SECONDS.items():
-                app.live.progress.take(0.0, StageFinished(stage, "done", True, seconds))
-            for key in ["f8"] * 4 + ["tab"] * 6:
-                await pilot.press(key)
-                await pilot.pause(0.4)
-            target.write_text(app.export_screenshot(title="iconha-tui"))
+            async for stop in walk(pilot, world):
+                if stop in DRAWN:
+                    (folder / f"{DRAWN[stop]}.svg").write_text(await still(pilot))
 
 
 if __name__ == "__main__":
-    asyncio.run(draw(Path(sys.argv[0]).with_name("wizard.svg")))
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LC_ALL="C.UTF-8")
+    asyncio.run(draw(Path(__file__).parent))

@@ -22,7 +22,7 @@ from iconha_tui.screens.welcome import Welcome
 from iconha_tui.store import Store
 from iconha_tui.widgets import glyphs
 from iconha_tui.widgets.filters import FewColours
-from iconha_tui.widgets.keys import KeyLine, key_name
+from iconha_tui.widgets.keys import KeyLine, key_name, ours
 from iconha_tui.widgets.too_small import TooSmall
 
 from .conftest import begin, press, run_stage, shows, text, until
@@ -45,8 +45,7 @@ ELSEWHERE = {HostKey, ReadingScreen}
 def own_bindings(screen: Screen[Any]) -> Iterator[tuple[str, str]]:
     """Key and words of what this program has put on a screen."""
     for key, active in screen.active_bindings.items():
-        own = type(active.node).__module__.startswith("iconha_tui.") and "." not in active.binding.action
-        if own and key != "ctrl+p" and active.enabled and active.binding.description:
+        if ours(active) and active.enabled and active.binding.description:
             yield key, active.binding.description
 
 
@@ -133,7 +132,7 @@ async def test_escape_leads_out_of_every_screen(app: IconhaApp, world: World) ->
             ["f8", "f3", "f1"],
             ["f4", "question_mark"],
             ["f2", "ctrl+p"],
-            ["f8", *["f3", "f8"] * 7],
+            ["f8", "f8", "f3"],
         ):
             await press(pilot, *way)
             for _ in range(5):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
+from textual.binding import ActiveBinding, Binding
 from textual.content import Content
 from textual.keys import format_key
 from textual.screen import Screen
@@ -55,6 +57,20 @@ def key_words(key: str, display: str, words: str) -> Content:
     """One key and what it does; a click on it presses it."""
     press = Style.from_meta({"@click": f"app.simulate_key('{key}')"})
     return Content.assemble((display, "bold $footer-key-foreground"), f" {words}").stylize(press)
+
+
+def ours(active: ActiveBinding) -> bool:
+    """Whether this program has declared a binding, rather than inherited it from Textual or handed it on to the app."""
+    return "." not in active.binding.action and active.binding.action in _declared(type(active.node))
+
+
+@lru_cache
+def _declared(kind: type) -> frozenset[str]:
+    """The actions of the bindings that a class and its bases of this program declare."""
+    bases = [base for base in kind.__mro__ if base.__module__.startswith("iconha_tui.")]
+    return frozenset(
+        binding.action for base in bases for binding in Binding.make_bindings(base.__dict__.get("BINDINGS", ()))
+    )
 
 
 def key_name(key: str) -> str:

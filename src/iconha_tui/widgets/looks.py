@@ -81,7 +81,7 @@ class Looks(App[None]):
     @motion.setter
     def motion(self, wanted: bool) -> None:
         self.animation_level = "full" if wanted else "none"
-        if self.focused is not None:
+        if self.screen_stack and self.focused is not None:
             self._still(self.focused)
 
     @on(DescendantFocus)
