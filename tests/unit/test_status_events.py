@@ -81,6 +81,11 @@ def test_lines_of_corosync(text: str, expected: tuple[str, str]) -> None:
     [
         ("notice: Result of start operation for elastic-ip on PRep-01: ok", "pacemaker-controld", ("started", ONE)),
         ("notice: Result of start operation for elastic-ip on PRep-01: 0 (ok)", "crmd", ("started", ONE)),  # 1.1, 2.0
+        (
+            "notice: Result of start operation for elastic-ip on PRep-01: OK",
+            "pacemaker-controld",
+            ("started", ONE),
+        ),  # 3.0
         ("notice: Result of stop operation for elastic-ip on PRep-01: ok", "pacemaker-controld", ("stopped", ONE)),
         (
             "error: Result of start operation for elastic-ip on PRep-01: Timed Out",
@@ -106,6 +111,7 @@ def test_lines_of_pacemaker(said: str, who: str, expected: tuple[str, str]) -> N
     [
         line("notice: Result of probe operation for elastic-ip on PRep-01: not running"),
         line("notice: Result of monitor operation for elastic-ip on PRep-01: ok"),
+        line("notice: Result of monitor operation for elastic-ip on PRep-01: OK"),
         line("notice: Node PRep-02 state is now member"),  # the controller's word: the attribute manager's counts
         line("Result of start operation for x on y: ok", "sshd"),  # somebody who writes like one of them
         "",

@@ -53,7 +53,7 @@ _COUNT = re.compile(
     r"Setting fail-count-([^#\s]{1,80})(?:#\S*)?\[(\S{1,64})\](?: in instance_attributes)?: .* -> (\S+)"
 )
 _FENCED = re.compile(r"Peer (\S{1,64}) was terminated")
-_OK = re.compile(r"(?:0 \()?ok\b")
+_OK = re.compile(r"(?:0 \()?ok\b", re.IGNORECASE)  # ok; 0 (ok) before 2.1; OK since 3.0
 
 
 def parse_events(lines: Iterable[str], names: Mapping[int, str], teller: str) -> list[ClusterEvent]:
