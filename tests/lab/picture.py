@@ -23,7 +23,8 @@ done
 echo "== credentials"; stat -c '%U:%G %a' /root/.aws/credentials; sha256sum </root/.aws/credentials
 echo "== files"; ls -A /etc/corosync /root/.aws /etc/systemd/system/pacemaker.service.d /var/lib/iconha-tui
 echo "== services"; systemctl is-enabled corosync pacemaker; systemctl is-active corosync pacemaker
-echo "== left behind"; systemctl list-units --all --plain --no-legend 'iconha-*'; ls /var/lib/iconha-tui/runs
+echo "== left behind"; systemctl list-units --all --plain --no-legend 'iconha-*'
+for run in /var/lib/iconha-tui/runs/*/; do [ -e "$run/rc" ] || [ ! -d "$run" ] || echo "$run"; done
 ls -A /tmp | grep -Ev '^(systemd-private|\.[A-Z])' || true
 echo "== packages"
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' corosync pacemaker crmsh pcs resource-agents awscli 2>/dev/null

@@ -1,5 +1,6 @@
 """A long command goes on without us, is never started twice, and loses no line of its output."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -142,6 +143,17 @@ def test_one_that_ended_while_nobody_looked_is_replaced(sshd: Sshd, make_node: C
     while not (Path(sshd.runs) / "demo" / "rc").exists():
         time.sleep(0.05)
     assert make_node(sshd).run_long("demo", ("echo", "new")).stdout == "new\n"
+
+
+def test_what_ended_long_ago_is_cleared_away_with_the_next_start(node: SshNode, sshd: Sshd) -> None:
+    for name, age in (("old", 3600), ("new", 60)):
+        folder = Path(sshd.runs) / name
+        folder.mkdir(parents=True)
+        (folder / "rc").write_text("0\n")
+        os.utime(folder / "rc", (time.time() - age,) * 2)
+    (Path(sshd.runs) / "running").mkdir()
+    assert node.run_long("demo", ("echo", "said")).stdout == "said\n"
+    assert sorted(left_behind(sshd)) == ["new", "running"]
 
 
 def test_lost_connections_lose_and_repeat_no_line(sshd: Sshd, cable: Cable, make_node: Callable[..., SshNode]) -> None:

@@ -31,6 +31,7 @@ RECONNECT = 300.0
 _SHORT = 300.0
 _LOST_PAUSE = 0.2
 
+# What ended while nobody looked, and was not asked for again, is cleared away with the next start.
 # A unit that has written its exit code is still active for a moment: that one is waited for, not followed.
 _START = """
 set -eu
@@ -39,6 +40,7 @@ umask 077
 mkdir -p -- "$runs"
 exec 9>"$runs/.lock"
 flock -w 20 9
+find "$runs" -mindepth 2 -maxdepth 2 -name rc -mmin +10 | while read -r ended; do rm -rf -- "${ended%/rc}"; done
 dir=$runs/$slug
 tries=0
 while case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) ;; *) false;; esac; do
