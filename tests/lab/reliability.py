@@ -21,7 +21,13 @@ from faults import Row
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent.parent / "docs" / "reliability.md"
-TESTS = ("test_interruption.py", "test_faults_node.py", "test_faults_world.py", "test_faults_aws.py")
+TESTS = (
+    "test_interruption.py",
+    "test_faults_node.py",
+    "test_faults_world.py",
+    "test_faults_aws.py",
+    "test_operator.py",
+)
 
 HEAD = """\
 # What goes wrong, and what becomes of it

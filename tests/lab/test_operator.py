@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 from conftest import aws, describe, launch, terminate, wait_state
+from faults import Table
 
+from iconha_tui.causes import cause_of
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec, dumps, loads
 
+SECTION = "What the operator has chosen, and what the machines allow"
 FIRST, SECOND = "PRep-01", "PRep-02"
 
 
@@ -128,7 +131,13 @@ def rules(group: dict[str, Any]) -> set[tuple[str, int, int, str]]:
     return found
 
 
-def test_an_elastic_ip_that_another_machine_holds_is_never_taken(operator: Operator) -> None:
+def sentence(failed: dict[str, Any]) -> str:
+    """What the operator reads of a failure."""
+    cause = cause_of(failed["text"], failed["tail"])
+    return f"{failed['where']}: {failed['text']} {(cause and cause.remedy) or failed['remedy']}"
+
+
+def test_an_elastic_ip_that_another_machine_holds_is_never_taken(operator: Operator, table: Table) -> None:
     ec2 = aws(operator.lab, "ec2")
     stranger = launch(operator.lab, "stranger")
     wait_state(operator.lab, stranger, "running")
@@ -141,6 +150,12 @@ def test_an_elastic_ip_that_another_machine_holds_is_never_taken(operator: Opera
         assert stranger in failed["text"]
         assert failed["remedy"]
         assert ec2.describe_addresses(AllocationIds=[address["AllocationId"]])["Addresses"][0]["InstanceId"] == stranger
+        table.row(
+            fault="The Elastic IP belongs to another machine",
+            how="associated with a stranger",
+            sees=sentence(failed),
+            result="blocked; the stranger keeps it",
+        )
     finally:
         terminate(operator.lab, stranger)
         ec2.release_address(AllocationId=address["AllocationId"])
@@ -169,7 +184,7 @@ WRONG: dict[str, tuple[str, str, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_choice_ends_in_a_sentence_and_an_exit_code(operator: Operator, case: str) -> None:
+def test_a_wrong_choice_ends_in_a_sentence_and_an_exit_code(operator: Operator, table: Table, case: str) -> None:
     path, value, code, step, words = WRONG[case]
     data = operator.spec.model_dump()
     *way, last = path.split(".")
@@ -183,6 +198,12 @@ def test_a_wrong_choice_ends_in_a_sentence_and_an_exit_code(operator: Operator, 
     assert words in failed["text"]
     assert failed["where"]
     assert failed["remedy"]
+    table.row(
+        fault=f"The spec names {case}",
+        how=f"{path} = {value!r}",
+        sees=sentence(failed),
+        result=f"exit code {code}, nothing changed",
+    )
 
 
 def test_wrong_keys_are_told_from_keys_that_are_denied(operator: Operator) -> None:
@@ -205,17 +226,23 @@ def test_wrong_keys_are_told_from_keys_that_are_denied(operator: Operator) -> No
     assert "IAM policy" in failed["remedy"]
 
 
-def test_a_refused_sudo_names_the_node_and_leaves_nothing_behind(operator: Operator) -> None:
+def test_a_refused_sudo_names_the_node_and_leaves_nothing_behind(operator: Operator, table: Table) -> None:
     operator.node(SECOND, "mv /etc/sudoers.d/90-cloud-init-users /root/sudoers.kept")
     try:
         failed = operator.failure("--until", "instances")
         assert (failed["step"], failed["where"]) == ("instances.signin", SECOND)
         assert "sudo" in failed["text"] + failed["remedy"]
+        table.row(
+            fault="sudo needs a password",
+            how="the rule taken from sudoers",
+            sees=sentence(failed),
+            result="nothing changed",
+        )
     finally:
         operator.node(SECOND, "mv /root/sudoers.kept /etc/sudoers.d/90-cloud-init-users")
 
 
-def test_a_host_key_that_has_changed_always_stops(operator: Operator) -> None:
+def test_a_host_key_that_has_changed_always_stops(operator: Operator, table: Table) -> None:
     assert operator.run("--until", "instances").returncode == 0
     operator.node(
         SECOND, "cp -a /etc/ssh /root/ssh.kept && rm /etc/ssh/ssh_host_* && ssh-keygen -A && systemctl restart ssh"
@@ -224,6 +251,12 @@ def test_a_host_key_that_has_changed_always_stops(operator: Operator) -> None:
         failed = operator.failure("--until", "instances")
         assert (failed["step"], failed["where"]) == ("instances.signin", SECOND)
         assert failed["text"].count("SHA256:") == 2
+        table.row(
+            fault="The host key of a node has changed",
+            how="new keys in /etc/ssh",
+            sees=re.sub(r"SHA256:\S+", "SHA256:…", sentence(failed)),
+            result="stopped, also with --yes",
+        )
     finally:
         operator.node(SECOND, "cp -a /root/ssh.kept/. /etc/ssh/ && systemctl restart ssh")
 
