@@ -327,3 +327,8 @@ async def test_motion_can_be_turned_off(app: IconhaApp) -> None:
         assert app.animation_level == "none"
         assert any(command.title == "Turn motion on" for command in app.get_system_commands(app.screen))
     assert "motion = false" in app.config.file.read_text()
+
+
+def test_textual_animations_none_means_no_motion(wizard: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textual.constants.TEXTUAL_ANIMATIONS", "none")
+    assert not wizard().motion

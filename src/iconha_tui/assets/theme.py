@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from textual.color import BLACK, TRANSPARENT, WHITE, Color
 from textual.theme import Theme
 
+# The grounds are nearly grey, so that a terminal of 256 colours has greys for them.
 DARK = Theme(
     name="iconha-dark",
     primary="#32b8bb",
@@ -16,14 +17,14 @@ DARK = Theme(
     error="#f7768e",
     success="#9ece6a",
     foreground="#d5dbe5",
-    background="#10141b",
-    surface="#161b24",
-    panel="#1f2733",
+    background="#121418",
+    surface="#1a1d22",
+    panel="#23282f",
     dark=True,
     variables={
         "block-cursor-background": "#1d5055",
         "block-cursor-foreground": "#ffffff",
-        "block-cursor-blurred-background": "#1f2d38",
+        "block-cursor-blurred-background": "#1e2f36",
         "scrollbar": "#56616f",
         "scrollbar-hover": "#7b8796",
         "input-selection-background": "#2a7377",
@@ -40,9 +41,9 @@ LIGHT = Theme(
     error="#b3203c",
     success="#3d6b12",
     foreground="#1b222c",
-    background="#f6f7f9",
-    surface="#eceff3",
-    panel="#dde3ea",
+    background="#f7f8f9",
+    surface="#eeeff1",
+    panel="#dfe2e6",
     dark=False,
     variables={
         "block-cursor-background": "#8cc4c6",
@@ -148,7 +149,9 @@ def _apart(value: str, behind: tuple[Color, ...], least: float) -> Color:
 
 def _muted(foreground: str, behind: tuple[Color, ...]) -> Color:
     """The text's colour, let through as little as can still be read; so it fits whatever it stands on."""
-    share = next(part for part in range(60, 101) if _least(Color.parse(foreground).with_alpha(part / 100), behind) >= TEXT)
+    share = next(
+        part for part in range(60, 101) if _least(Color.parse(foreground).with_alpha(part / 100), behind) >= TEXT
+    )
     return Color.parse(foreground).with_alpha(share / 100)
 
 
