@@ -44,13 +44,15 @@ def wait(patience: int = PATIENCE) -> str:
 def install(names: Sequence[str], services: Sequence[str]) -> str:
     """A shell script that fetches the package lists and installs, with `services` masked meanwhile.
 
-    One script, so that a program that was restarted finds it again as a whole. It fails where the lists lack one of `names`: apt
-    itself calls it a success when no archive could be reached, and blames the packages then. What an interrupted installation
-    has left half configured is finished first, since apt refuses to work before.
+    One script, so that a program that was restarted finds it again as a whole; its first line says it in short, for a list of
+    steps has room for no more. It fails where the lists lack one of `names`: apt itself calls it a success when no archive
+    could be reached, and blames the packages then. What an interrupted installation has left half configured is finished
+    first, since apt refuses to work before.
     """
     masked = " ".join(services)
     get = (*_APT, "-y", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *names)
     return f"""\
+# apt-get update, then apt-get install {shlex.join(names)}
 said=$(mktemp)
 trap 'systemctl unmask --runtime {masked}; rm -f "$said"' EXIT
 systemctl mask --runtime {masked}
