@@ -259,6 +259,7 @@ class ToldSession(Session):
         if step.id == self._world.hold:
             self._world.waiting = True
             self._world.gate.wait(60)
+            self._world.clock.now -= seconds / 2  # the walk has let the first half pass
         self._world.clock.now += seconds
         if step.id == self._world.fails:
             emit(Output(stage.name, step.id, ONE, [LOCK]))
