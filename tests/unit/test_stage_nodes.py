@@ -562,11 +562,21 @@ DROP_IN = "[Service]\nEnvironment=AWS_DEFAULT_REGION=us-east-1\n"
 
 
 @pytest.mark.parametrize(
-    ("there", "verdict"),
-    [(DROP_IN, Done), (DROP_IN.replace("east-1", "east-12"), Needed), (None, Needed)],
+    ("there", "known", "verdict"),
+    [
+        (DROP_IN, "X=1 AWS_DEFAULT_REGION=us-east-1", Done),
+        (DROP_IN, "", Needed),
+        (DROP_IN, "AWS_DEFAULT_REGION=us-east-12", Needed),
+        (DROP_IN.replace("east-1", "east-12"), "AWS_DEFAULT_REGION=us-east-1", Needed),
+        (None, "", Needed),
+    ],
 )
-def test_pacemaker_is_told_the_region_by_a_drop_in(there: str | None, verdict: type) -> None:
+def test_pacemaker_is_told_the_region_by_a_drop_in_that_systemd_has_read(
+    there: str | None, known: str, verdict: type
+) -> None:
+    """A program that was killed before `daemon-reload` has left the file, and a Pacemaker that would never know of it."""
     world = World()
+    world.nodes[ONE].says["Environment"] = f"Environment={known}\n"
     if there is not None:
         world.nodes[ONE].files[awscli.DROP_IN] = there.encode()
     assert isinstance(world.probe(awscli.Region(), ONE), verdict)

@@ -85,6 +85,9 @@ class Region(Step):
         there = ctx.node(target).read(DROP_IN)
         if there is None or there.decode(errors="replace") != _drop_in(ctx.spec.aws.region):
             return Needed("The drop-in is not there.")
+        known = ctx.node(target).run(("systemctl", "show", "-p", "Environment", "pacemaker")).stdout
+        if f"AWS_DEFAULT_REGION={ctx.spec.aws.region}" not in known.strip().removeprefix("Environment=").split():
+            return Needed("systemd has not read the drop-in yet.")
         return Done(DROP_IN)
 
     def plan(self, view: View, target: str) -> list[Action]:
