@@ -33,7 +33,7 @@ class StatusTable(WizardScreen):
     """Watches every cluster, the one that is opened more often than the others."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", key_display="⏎", priority=True),
+        Binding("enter", "open", "Open", key_display="Enter", priority=True),
         Binding("f5,r", "look", "Look now", key_display="F5"),
         Binding("escape,q", "leave", "Back", key_display="Esc"),
     ]
