@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 DRAIN = 0.05
 """Seconds between two looks at what the threads have queued."""
+SHOW = 0.09
+"""Seconds between two pictures of the output at least: more of them nobody reads, and each keeps a key waiting."""
 BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 1 / TURNS
@@ -76,7 +78,7 @@ class LiveRun:
         self._measured = False
         self._queue: deque[Event | Trouble | Ended] = deque()
         self._stage_now = self._stage_last = ""
-        self._drawn = 0.0
+        self._drawn = self._shown = 0.0
         self._timer = app.set_interval(DRAIN, self._drain, pause=True)
 
     @property
@@ -196,9 +198,11 @@ class LiveRun:
             self._take(item)
             ended = ended or isinstance(item, Ended)
             changed = changed or not isinstance(item, Waiting)
-        for screen in self._screens.values():
-            if screen.is_mounted:
-                screen.draw_output()
+        if not self.busy or time.monotonic() - self._shown > SHOW:
+            self._shown = time.monotonic()
+            for screen in self._screens.values():
+                if screen.is_mounted:
+                    screen.draw_output()
         if changed or time.monotonic() - self._drawn > CLOCKS:
             self._follow()
         if ended:

@@ -202,6 +202,7 @@ class StageScreen(ReadingScreen):
         self.minimize()
         self.set_focus(None)  # a widget that loses its tab hands its focus on, and the focus would pull its tab back
         self.query_one(TabbedContent).active = "commands-pane" if name == "commands" else name
+        self.refresh(layout=True)  # else the pane that loses the focus is painted once more before the tab turns
         self.call_after_refresh(self._focus_tab, name)
 
     def _focus_tab(self, name: str) -> None:
