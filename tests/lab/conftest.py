@@ -23,12 +23,15 @@ from iconha_tui.spec import loads
 
 Boto = Callable[..., Any]
 
+PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}
+"""The modules that build pairs in labs of their own."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a lab is marked so; what is in this folder runs one after the other, in one of xdist's workers."""
+    """Whatever uses a lab is marked so. Of xdist's workers, one has the tests of built pairs, one the others of this folder."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("lab"))
+            item.add_marker(pytest.mark.xdist_group("pairs" if item.path.stem in PAIRS else "lab"))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
 
