@@ -457,7 +457,7 @@ async def test_the_journal_is_what_another_program_reads(wizard: Make, store: St
     assert kinds[-1] == "RunFinished"
 
 
-@pytest.mark.parametrize("small", [(60, 20), (40, 12)])
+@pytest.mark.parametrize("small", [(60, 20), (70, 22)])
 async def test_a_small_terminal_scrolls(wizard: Make, small: tuple[int, int]) -> None:
     app = wizard()
     async with app.run_test(size=small) as pilot:
