@@ -34,6 +34,8 @@ DRAIN = 0.05
 """Seconds between two looks at what the threads have queued."""
 SHOW = 0.09
 """Seconds between two pictures of the output at least: more of them nobody reads, and each keeps a key waiting."""
+FLOOD = 400
+"""Lines since the last picture from which on the next may wait three times as long."""
 BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 1 / TURNS
@@ -79,6 +81,7 @@ class LiveRun:
         self._queue: deque[Event | Trouble | Ended] = deque()
         self._stage_now = self._stage_last = ""
         self._drawn = self._shown = 0.0
+        self._fresh = 0
         self._timer = app.set_interval(DRAIN, self._drain, pause=True)
 
     @property
@@ -192,14 +195,15 @@ class LiveRun:
             item = self._queue.popleft()
             if isinstance(item, Output):
                 self.runs[item.stage].take(item)
+                self._fresh += len(item.lines)
                 if screen := self._screens.get(item.stage):
                     screen.write_output(item.target, item.lines)
                 continue
             self._take(item)
             ended = ended or isinstance(item, Ended)
             changed = changed or not isinstance(item, Waiting)
-        if not self.busy or time.monotonic() - self._shown > SHOW:
-            self._shown = time.monotonic()
+        if not self.busy or time.monotonic() - self._shown > (3 * SHOW if self._fresh > FLOOD else SHOW):
+            self._shown, self._fresh = time.monotonic(), 0
             for screen in self._screens.values():
                 if screen.is_mounted:
                     screen.draw_output()
