@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 APP = "iconha-tui"
 
+TAKING = 0.5
+"""How long a run tries to take a cluster, in seconds: a list that asks whether it is held, holds it for an instant."""
+
+UNNAMED = -1
+"""A process that holds a cluster and has not said its number."""
+
 _NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 """As spec.ClusterName has it; here again so that the first screen need not import the spec."""
 
@@ -35,7 +41,8 @@ class Locked(Trouble):
 @dataclass(frozen=True)
 class Saved:
     """A saved cluster, as a list shows it. at: when it was worked on last. tag: its name in the tags on AWS. holder: the
-    process that works on it now, 0 where none does. trouble: why it cannot be opened, "" where it can."""
+    process that works on it now, 0 where none does, UNNAMED where it is not known. trouble: why it cannot
+    be opened, "" where it can."""
 
     name: str
     at: float
@@ -197,7 +204,7 @@ class Store:
         from filelock import FileLock, Timeout
 
         path = self.make(name) / "lock"
-        lock = FileLock(path, timeout=0, mode=0o600)
+        lock = FileLock(path, timeout=TAKING, poll_interval=TAKING / 10, mode=0o600)
         try:
             lock.acquire()
         except Timeout:
@@ -226,12 +233,20 @@ class Store:
             return ""
 
     def _at_work(self, name: str) -> int:
-        """The process that holds a cluster, 0 where none does."""
-        try:
-            pid = int(disk.read(self.folder(name) / "lock.pid", 100).split()[0])
-            os.kill(pid, 0)
-        except PermissionError:  # another user's
-            return pid
-        except (OSError, ValueError, IndexError, OverflowError):
+        """The process that holds a cluster, 0 where none does, UNNAMED where it has not said which it is."""
+        from filelock import FileLock, Timeout
+
+        path = self.folder(name) / "lock"
+        if not path.exists():
             return 0
-        return pid
+        # The lock itself is asked: a process number stays in its file after kill -9, and may be another's by then.
+        try:
+            with FileLock(path, timeout=0, mode=0o600):
+                return 0
+        except OSError as error:
+            if not isinstance(error, Timeout):
+                return 0
+        try:
+            return int(disk.read(path.with_name("lock.pid"), 100).split()[0])
+        except (OSError, ValueError, IndexError):
+            return UNNAMED

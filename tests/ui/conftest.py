@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
 
 from iconha_tui.app import IconhaApp
@@ -66,6 +67,12 @@ async def until(pilot: Pressed, true: Callable[[], Any], seconds: float = 10) ->
 async def press(pilot: Pressed, *keys: str) -> None:
     """Presses keys, and lets the screen come to rest."""
     await pilot.press(*keys)
+    await pilot.pause()
+
+
+async def paste(pilot: Pressed, words: str) -> None:
+    """What the terminal sends where the operator pastes: long texts come in at once."""
+    pilot.app.post_message(Paste(words))
     await pilot.pause()
 
 

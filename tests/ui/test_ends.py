@@ -32,7 +32,7 @@ from iconha_tui.screens.welcome import SavedClusters, Welcome
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
-from .conftest import Pressed, press, run_stage, shows, text, until
+from .conftest import Pressed, paste, press, run_stage, shows, text, until
 from .fakes import TITLES, World
 
 Make = Callable[..., IconhaApp]
@@ -189,6 +189,18 @@ async def test_a_cluster_at_which_another_window_works_is_said_to_run(wizard: Ma
     with store.lock("icon"):
         async with app.run_test(size=(120, 40)) as pilot:
             await shows(pilot, f"in another window (process {os.getpid()}), in stage 3 of 8, Packages")
+
+
+async def test_the_end_of_another_windows_run_is_seen(
+    wizard: Make, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iconha_tui.screens.welcome.AGAIN", 0.1)
+    write(store, "icon", 10, *KILLED)
+    app = wizard()
+    async with app.run_test(size=(120, 40)) as pilot:
+        with store.lock("icon"):
+            await shows(pilot, "in another window")
+        await shows(pilot, "Enter looks at what is there")
 
 
 async def test_the_mouse_chooses_with_one_click_and_opens_with_the_second(wizard: Make, store: Store) -> None:
@@ -455,7 +467,9 @@ async def test_the_summary_is_written_where_the_operator_wants_it(
         await to_the_summary(pilot, world, store)
 
         async def write_to(path: Path) -> None:
-            await press(pilot, "w", "ctrl+u", *str(path), "enter")
+            await press(pilot, "w", "ctrl+u")
+            await paste(pilot, str(path))
+            await press(pilot, "enter")
 
         await write_to(tmp_path / "none" / "x.md")
         await shows(pilot, "There is no folder")

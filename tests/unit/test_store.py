@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from iconha_tui.engine.step import View
 from iconha_tui.errors import SpecTrouble, Trouble
 from iconha_tui.spec import Spec
 from iconha_tui.stages import tags
-from iconha_tui.store import Locked, Store
+from iconha_tui.store import UNNAMED, Locked, Store
 
 HOLDS = """
 import sys, time
@@ -257,3 +258,36 @@ def test_a_cluster_whose_run_was_killed_is_held_by_nobody(store: Store) -> None:
     store.save(Spec(name="icon"))
     end(holder(store), signal.SIGKILL)
     assert store.saved()[0].holder == 0
+
+
+def test_a_cluster_whose_killed_run_left_a_number_that_is_in_use_again_is_held_by_nobody(store: Store) -> None:
+    store.save(Spec(name="icon"))
+    end(holder(store), signal.SIGKILL)
+    (store.folder("icon") / "lock.pid").write_text(f"{os.getpid()} 1")
+    assert store.saved()[0].holder == 0
+
+
+def test_a_cluster_is_held_by_somebody_though_the_number_is_not_known(store: Store) -> None:
+    store.save(Spec(name="icon"))
+    with store.lock("icon"):
+        (store.folder("icon") / "lock.pid").write_text("")
+        assert store.saved()[0].holder == UNNAMED
+
+
+def test_a_list_that_asks_who_works_keeps_no_run_out(store: Store) -> None:
+    store.save(Spec(name="icon"))
+    asked = threading.Event()
+
+    def ask() -> None:
+        while not asked.is_set():
+            store.saved()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(100):
+            with store.lock("icon"):
+                pass
+    finally:
+        asked.set()
+        asking.join()

@@ -36,9 +36,8 @@ def standing(saved: Saved, stages: Sequence[Stage]) -> Standing:
         return Standing("failed", "not readable", saved.trouble, "mend it; d deletes what is here of it")
     if saved.holder:
         at = f", in {_place(progress, stages)}" if progress.interrupted and progress.work.stage else ""
-        return Standing(
-            "running", "running", f"in another window (process {saved.holder}){at}", "wait for it; s shows the status"
-        )
+        who = f" (process {saved.holder})" if saved.holder > 0 else ""
+        return Standing("running", "running", f"in another window{who}{at}", "wait for it; s shows the status")
     if not any(entry.at for entry in progress.stages.values()):
         return Standing("todo", "not begun", f"{len(stages)} stages ahead", f"Enter begins with “{stages[0].title}”")
     left = [stage for stage in stages if progress.stage(stage.name).state not in PASSED]

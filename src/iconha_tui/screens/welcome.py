@@ -44,6 +44,9 @@ KEPT = (
 )
 FREE = "Nothing has run yet: what is made on AWS will be tagged with the new name."
 
+AGAIN = 2.0
+"""Seconds between two looks at clusters of which one is being worked on in another window."""
+
 
 class Read(Message):
     """A thread has read what is saved."""
@@ -171,6 +174,13 @@ class Welcome(WizardScreen):
         if there and self.focused is None:
             listed.focus()
         self.refresh_bindings()
+        if any(each.holder for each in event.saved):
+            self.set_timer(AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        """Another window's run comes to its end without telling this one."""
+        if self.is_current:
+            self._look()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("resume", "status", "rename", "delete"):
