@@ -32,7 +32,7 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
         emit(ActionStarted(stage, step, target, index, len(actions), shown, action.why))
 
         def said(lines: list[str]) -> None:
-            emit(Output(stage, step, target, [ctx.vault.mask(line) for line in lines]))
+            emit(Output(stage, step, target, ctx.vault.mask("\n".join(lines)).split("\n")))
 
         began = time.monotonic()
         try:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
-from urllib.parse import quote
 
 from iconha_tui import log
 from iconha_tui.engine.actions import MASK, Action, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
+from iconha_tui.masking import Masks
 
 AWS = "aws"
 """The target of steps that speak to the AWS API."""
@@ -56,15 +55,14 @@ class Vault:
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         self._secrets: dict[str, str] = {}
-        self._needles: list[str] = []
+        self._masks = Masks(MASK)
         for name, value in (secrets or {}).items():
             self.put(name, value)
         log.hiders.add(self)
 
     def put(self, name: str, value: str) -> None:
         self._secrets[name] = value
-        found = {form for each in self._secrets.values() if len(each) >= 8 for form in _forms(each)}
-        self._needles = sorted(found, key=len, reverse=True)  # one may be a part of another
+        self._masks.learn([value])
 
     def has(self, name: str) -> bool:
         return bool(self._secrets.get(name))
@@ -84,15 +82,8 @@ class Vault:
         return value
 
     def mask(self, text: str) -> str:
-        """`text` with every known secret masked: the last guard before something is shown or written."""
-        for needle in self._needles:
-            text = text.replace(needle, MASK)
-        return text
-
-
-def _forms(secret: str) -> set[str]:
-    """A secret as it may stand in a text: itself, within a URL, within JSON, within Python's own quotes."""
-    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+        """`text` with every secret masked that was ever put in: the last guard before something is shown or written."""
+        return self._masks.hide(text)
 
 
 _WORD = re.compile(r"([A-Za-z0-9_./:][A-Za-z0-9_.:/@+=-]*)?", re.ASCII)

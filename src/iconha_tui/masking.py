@@ -1,0 +1,126 @@
+"""Finds secrets in text: as they are, as programs write them (quoted, escaped, encoded), and cut in two by a line's end."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
+
+from iconha_tui.text import clean
+
+SHORTEST = 4
+"""Characters of a secret that is searched for. To mask every shorter one would garble all text, and tell what it is."""
+PIECE = 8
+"""Characters of a secret that are recognised at the end or the beginning of a line, and wherever they stand if that is all
+of it; shorter secrets are recognised where they are words."""
+
+_AROUND = " \t\\\"'`.,;…"
+"""What may stand between a piece of a secret and the end of its line."""
+
+
+class Masks:
+    """Every secret that it was ever told, in memory. mask: what is put in a secret's place."""
+
+    def __init__(self, mask: str) -> None:
+        self._mask = mask
+        self._known: set[str] = set()
+        self._heads: dict[str, list[str]] = {}
+        self._tails: dict[str, list[str]] = {}
+        self._all = ""
+        self._words: re.Pattern[str] | None = None
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Takes further secrets; those of fewer than SHORTEST characters are passed over."""
+        new = {each for each in secrets if each} - self._known
+        if not new:
+            return
+        self._known |= new
+        found = sorted({form for secret in self._known for form in forms(secret)}, key=len, reverse=True)
+        heads: dict[str, list[str]] = {}
+        tails: dict[str, list[str]] = {}
+        for form in found:
+            if len(form) >= PIECE:
+                heads.setdefault(form[:PIECE], []).append(form)
+                tails.setdefault(form[-PIECE:], []).append(form)
+        words = "|".join(re.escape(form) for form in found if len(form) < PIECE)
+        self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
+        self._all = "\n".join(form for form in found if len(form) >= PIECE)
+        self._heads, self._tails = heads, tails
+
+    def hide(self, text: str) -> str:
+        """`text` without the secrets. It has as many lines as before."""
+        begun = [form for head, forms in self._heads.items() if head in text for form in forms]
+        for form in sorted(begun, key=len, reverse=True):  # one may be a part of another
+            text = text.replace(form, self._mask)
+        if self._words:
+            text = self._words.sub(self._mask, text)
+        ended = [form for tail, forms in self._tails.items() if tail in text for form in forms]
+        return "\n".join(self._without_pieces(line, begun, ended) for line in text.split("\n"))
+
+    def _without_pieces(self, line: str, begun: list[str], ended: list[str]) -> str:
+        """A line that may end, begin or lie amid a secret that was cut into lines. begun, ended: the forms that may be in it."""
+        bare = line.strip(_AROUND)
+        if len(bare) >= PIECE and " " not in bare and bare in self._all:
+            return line.replace(bare, self._mask)
+        starts = [
+            at for form in begun for at in _places(form[:PIECE], line) if form.startswith(line[at:].rstrip(_AROUND))
+        ]
+        if starts:
+            line = line[: min(starts)] + self._mask
+        ends = [
+            at + PIECE
+            for form in ended
+            for at in _places(form[-PIECE:], line)
+            if form.endswith(line[: at + PIECE].lstrip(_AROUND))
+        ]
+        return self._mask + line[max(ends) :] if ends else line
+
+
+def _places(piece: str, line: str) -> Iterator[int]:
+    at = line.find(piece)
+    while at >= 0:
+        yield at
+        at = line.find(piece, at + 1)
+
+
+def forms(secret: str) -> set[str]:
+    """How a secret may stand in a text. Of one that has several lines, each line is one."""
+    found: set[str] = set()
+    for line in secret.encode(errors="replace").decode().splitlines():  # halves of surrogate pairs stand in no text
+        for each in {line, line.strip(), clean(line)}:
+            if len(each) >= SHORTEST:
+                found |= {each, *_quoted(each), *_encoded(each.encode())}
+    return {form for form in found if len(form) >= SHORTEST}
+
+
+def _quoted(secret: str) -> Iterator[str]:
+    """In URLs, JSON, Python, XML, and as shells write it: in one quote, in two, without any, traced by `set -x`."""
+    for escaped in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
+        yield escaped
+        yield re.sub("%..", lambda found: found[0].lower(), escaped)
+    for written in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield written
+        yield written.replace("/", "\\/")
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
+    yield secret.replace("'", "'\"'\"'")
+    yield secret.replace("'", "'\\''")
+    yield secret.replace("\\", "\\\\").replace("'", "\\'")
+    yield re.sub(r'(["$`\\])', r"\\\1", secret)
+    yield re.sub(r"(^~|[^\w@%+=:,./~-])", r"\\\1", secret, flags=re.ASCII)
+
+
+def _encoded(secret: bytes) -> Iterator[str]:
+    """In hexadecimal and base64, also within something longer: what then stands before it shifts base64 by 0, 2 or 4 bits,
+    and the digits that it shares with its neighbours are left out."""
+    yield secret.hex()
+    yield secret.hex().upper()
+    for encode in (b64encode, urlsafe_b64encode):
+        yield encode(secret).decode().rstrip("=")
+        for before in range(3):
+            digits = encode(bytes(before) + secret).decode()
+            yield digits[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
