@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Cause:
-    """pattern: found in a line of the output. why: what stands behind it. remedy: what to do now; "" where the failure itself
-    says it. stage, field: where the setting at fault is made, as stages and the spec's paths are called; "" where it is none.
+    """pattern: found in the output. why: what stands behind it, with what the pattern's groups have found in place of
+    \\g<name>. remedy: what to do now, likewise; "" where the failure itself says it. stage, field: where the setting at fault is
+    made, as stages and the spec's paths are called; "" where it is none.
     """
 
     pattern: str
@@ -19,15 +20,58 @@ class Cause:
     field: str = ""
 
 
-_CLOCK = "Set the clock right (`timedatectl`; `sudo systemctl restart systemd-timesyncd` or chrony), then retry."
+_CLOCK = "(`timedatectl` shows it; `sudo systemctl restart systemd-timesyncd` or chrony)"
+_NODE_CLOCK = f"Set the node's clock right {_CLOCK}, then retry."
 _NODE_KEYS = "Correct the nodes' keys in the credentials stage, then run the AWS CLI stage again."
 _WAY_OUT = (
-    "Give its subnet a route to the internet (an internet gateway and a public address, or a NAT gateway) and let its "
-    "security group out, then retry. The standby needs it as much as the active node."
+    "Give its subnet a route out (internet gateway and public address, or NAT gateway), and let its security group out."
 )
 
 KNOWN: tuple[Cause, ...] = (
-    # Disk and memory first: they make everything else fail in its own words.
+    # What AWS answers to this machine, in our own sentences: before the nodes' words for the same.
+    Cause(
+        r"^AWS refuses the request as too old or from the future",
+        "The clock of this machine is more than five minutes off.",
+        f"Set this machine's clock right {_CLOCK}, then retry.",
+    ),
+    Cause(
+        r"^The certificate of the API is not of this time",
+        "The clock of this machine is wrong, or a proxy in between shows a certificate that is out of date.",
+        f"Set this machine's clock right {_CLOCK}, or mend the proxy; then retry.",
+    ),
+    Cause(
+        r"^The certificate of the API is not trusted",
+        "What answers is not AWS, as far as this machine can tell: a proxy in between, or CA certificates that are out of date.",
+    ),
+    Cause(
+        r"^The API of region \S+ does not answer",
+        "There is no such region, or no way from this machine to it.",
+        "",
+        "credentials",
+        "aws.region",
+    ),
+    Cause(
+        r"^With the nodes' keys: (?:AWS does not|The secret access key does not belong|The session token has expired)",
+        "The keys that the nodes are to use are wrong, were deleted, or are switched off.",
+        "Choose another profile for the nodes, or type their keys anew, in the credentials stage; then retry.",
+        "credentials",
+        "awscli.profile",
+    ),
+    Cause(
+        r"^(?:AWS does not (?:accept these|know this)|The secret access key does not belong)",
+        "The keys that this machine signs in to AWS with are wrong, were deleted, or are switched off; or its clock is off.",
+        "Choose another profile, or type the keys anew, in the credentials stage; then retry.",
+        "credentials",
+        "aws.profile",
+    ),
+    Cause(
+        r"^The session token has expired",
+        "A sign-in to AWS lasts some hours, and yours is over.",
+        "",
+        "credentials",
+        "aws.profile",
+    ),
+    # Disk and memory: they make everything else fail in its own words.
     Cause(
         r"No space left on device|You don't have enough free space|ENOSPC|disk is full",
         "A file system of the node is full.",
@@ -62,8 +106,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|Name or service not known",
         "The node cannot turn names into addresses: its DNS does not answer, or it has no way out of its network.",
-        "Check `resolvectl query archive.ubuntu.com` on the node, and that the VPC has DNS resolution switched on. "
-        + _WAY_OUT,
+        "Check `resolvectl query archive.ubuntu.com` on the node and the VPC's DNS resolution. " + _WAY_OUT,
     ),
     Cause(
         r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
@@ -71,9 +114,15 @@ KNOWN: tuple[Cause, ...] = (
         "Retry in some minutes. If it stays: `sudo rm -rf /var/lib/apt/lists/*` on the node, then retry.",
     ),
     Cause(
-        r"is not valid yet|Release file .* is expired|certificate is not yet valid",
-        "The node's clock is wrong, or its package archive is no longer kept up.",
-        _CLOCK,
+        r"is not valid yet|Release file .* is expired|certificate (?:is not yet valid|has expired)"
+        r"|uses (?:not yet valid|expired) certificate",
+        "The node's clock is wrong, or what it has reached is out of date.",
+        _NODE_CLOCK,
+    ),
+    Cause(
+        r"CERTIFICATE_VERIFY_FAILED|SSL validation failed|[Cc]ertificate verification failed|SSL certificate problem",
+        "The node does not trust the certificate that it was shown: a proxy in between, or its CA certificates are out of date.",
+        "Install ca-certificates anew on the node, or give it the certificate of your proxy's CA; then retry.",
     ),
     Cause(
         r"NO_PUBKEY|EXPKEYSIG|is not signed|GPG error",
@@ -102,9 +151,15 @@ KNOWN: tuple[Cause, ...] = (
         "packages.shell",
     ),
     Cause(
+        r"(?:Could not|Failed to) connect to .*Connection refused",
+        "What the node takes for its package archive, or a proxy before it, refuses connections.",
+        "Correct /etc/apt/sources.list, or the proxy in /etc/apt/apt.conf.d, on the node. If they are right the archive is down: "
+        "retry later.",
+    ),
+    Cause(
         r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:|Network is unreachable",
-        "The node does not reach its package archive.",
-        "Check it with `curl -I` on the node. " + _WAY_OUT,
+        "The node does not reach its package archive, or it does not answer.",
+        "Try `curl -I` with the address that is named above on the node. " + _WAY_OUT,
     ),
     Cause(
         r"No matching distribution found|Could not find a version that satisfies",
@@ -112,9 +167,14 @@ KNOWN: tuple[Cause, ...] = (
         _WAY_OUT,
     ),
     Cause(
-        r"dpkg returned an error code|Errors were encountered while processing",
+        r"Errors were encountered while processing:\s+(?P<package>[\w.+:-]+)",
+        r"The package \g<package> cannot be installed: a script of its own failed.",
+        "The lines above say why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
+    ),
+    Cause(
+        r"dpkg returned an error code",
         "A package's own installation script failed.",
-        "The lines above “Errors were encountered” name it. Mend that (`sudo dpkg --configure -a` repeats it), then retry.",
+        "The lines above say why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
     ),
     # Signing in, and sudo
     Cause(
@@ -139,29 +199,33 @@ KNOWN: tuple[Cause, ...] = (
     ),
     Cause(
         r"did not answer within \d+ s|Connection timed out during banner exchange",
-        "Packets to the node get lost: its security group does not let this machine in, the address is not the right one, "
-        "or the machine is down. A machine that refused would have answered.",
+        "Packets to the node get lost: its security group does not let this machine in, the address is wrong, or it is down.",
         "",
         "instances",
         "instances.ssh_cidr",
     ),
-    # AWS, said by the CLI on a node or by the API to the operator
+    # AWS, said by the CLI on a node
     Cause(
-        r"RequestExpired|RequestTimeTooSkewed|as too old or from the future|Signature expired|Signature not yet current",
-        "AWS refuses requests whose time is more than five minutes off: the clock of the machine that asks is wrong.",
-        _CLOCK,
+        r"An error occurred \((?:RequestExpired|RequestTimeTooSkewed)\)|Signature expired|Signature not yet current",
+        "The node's clock is more than five minutes off: AWS refuses requests of another time.",
+        _NODE_CLOCK,
     ),
     Cause(
-        r"An error occurred \((?:UnauthorizedOperation|AccessDenied\w*)\)|refused: .*not authorized",
-        "The node's keys, or its role, are valid, but their IAM policy does not allow this call.",
-        "Allow ec2:DescribeInstances, DescribeAddresses, AssociateAddress and DisassociateAddress in the policy of the "
-        "nodes' user or role; AWS takes some seconds to act on it. Then retry.",
+        r"An error occurred \((?:UnauthorizedOperation|AccessDenied\w*)\)[\s\S]*^Refused: (?P<actions>[\w: ]+)",
+        r"The node's keys, or its role, are valid, but their IAM policy does not allow \g<actions>.",
+        r"Allow \g<actions> in the policy of the nodes' user or role; AWS takes some seconds to act on it. Then retry.",
+        "awscli",
+    ),
+    Cause(
+        r"An error occurred \((?:UnauthorizedOperation|AccessDenied\w*)\) when calling the (?P<action>\w+) operation",
+        r"The node's keys, or its role, are valid, but their IAM policy does not allow \g<action>.",
+        r"Allow \g<action> in the policy of the nodes' user or role; AWS takes some seconds to act on it. Then retry.",
         "awscli",
     ),
     Cause(
         r"An error occurred \((?:AuthFailure|InvalidClientTokenId|UnrecognizedClientException|SignatureDoesNotMatch)\)",
         "AWS does not know the keys on the node, or the secret is not that of the key id.",
-        _NODE_KEYS,
+        f"{_NODE_KEYS} If they are right, look at the node's clock (`timedatectl`).",
         "credentials",
         "awscli.profile",
     ),
@@ -173,10 +237,15 @@ KNOWN: tuple[Cause, ...] = (
         "awscli.profile",
     ),
     Cause(
+        r"An error occurred \((?:RequestLimitExceeded|Throttling\w*)\)",
+        "AWS is throttling this account's requests.",
+        "Wait a minute, then retry.",
+    ),
+    Cause(
         r"Unable to locate credentials",
-        "The AWS CLI on the node found neither keys nor a role. With a role, agents before 4.7 ask the metadata service "
-        "without a token, which an instance that requires tokens (IMDSv2) refuses.",
-        "Attach the role to the instance, or give the nodes keys in the credentials stage; then retry.",
+        "The AWS CLI on the node found neither keys nor a role of the instance.",
+        "Attach the role to the instance (its metadata service must be on), or give the nodes keys in the credentials stage; "
+        "then retry.",
         "credentials",
         "awscli.credentials",
     ),
@@ -195,21 +264,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Could not connect to the endpoint URL|Connect timeout on endpoint URL|Read timeout on endpoint URL",
         "The node does not reach the EC2 API, so the address could not be moved from there.",
-        _WAY_OUT,
-    ),
-    Cause(
-        r"AWS does not (?:accept these|know this)|The secret access key does not belong",
-        "The keys that this machine signs in to AWS with are wrong, were deleted, or are switched off.",
-        "Choose another profile, or type the keys anew, in the credentials stage; then retry.",
-        "credentials",
-        "aws.profile",
-    ),
-    Cause(
-        r"The session token has expired",
-        "A sign-in to AWS lasts some hours, and yours is over.",
-        "",
-        "credentials",
-        "aws.profile",
+        _WAY_OUT + " The standby needs it as much as the active node.",
     ),
     # corosync, pacemaker
     Cause(
@@ -270,4 +325,7 @@ KNOWN: tuple[Cause, ...] = (
 def cause_of(*texts: str) -> Cause | None:
     """The known cause of a failure, by its sentence and its last lines; None where none is known."""
     said = "\n".join(texts)
-    return next((cause for cause in KNOWN if re.search(cause.pattern, said, re.MULTILINE)), None)
+    for cause in KNOWN:
+        if found := re.search(cause.pattern, said, re.MULTILINE):
+            return replace(cause, why=found.expand(cause.why), remedy=found.expand(cause.remedy))
+    return None

@@ -33,22 +33,51 @@ SAID = {
         "being updated while it was read"
     ),
     "W: Failed to fetch http://127.0.0.1:9/ubuntu/dists/jammy/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). "
-    "- connect (111: Connection refused)": "does not reach its package archive",
+    "- connect (111: Connection refused)": "refuses connections",
+    "W: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/jammy/InRelease  Connection timed out [IP: 203.0.113.9 80]": (
+        "does not reach its package archive"
+    ),
+    "W: Failed to fetch https://archive.example.com/dists/jammy/InRelease  Certificate verification failed: The certificate "
+    "is NOT trusted. The certificate chain uses not yet valid certificate.  Could not handshake": "The node's clock is wrong",
+    "W: Failed to fetch https://archive.example.com/dists/jammy/InRelease  Certificate verification failed: The certificate "
+    "is NOT trusted. The certificate issuer is unknown.  Could not handshake": "does not trust the certificate",
+    "curl: (60) SSL certificate problem: certificate has expired": "The node's clock is wrong",
+    "SSL validation failed for https://ec2.us-east-1.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+    "failed: certificate is not yet valid (_ssl.c:992)": "The node's clock is wrong",
+    "SSL validation failed for https://ec2.us-east-1.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
+    "failed: unable to get local issuer certificate (_ssl.c:992)": "does not trust the certificate",
     "E: The repository 'http://archive.ubuntu.com/ubuntu lunar Release' no longer has a Release file.": "does not serve",
     "E: Release file for http://archive.ubuntu.com/ubuntu/dists/jammy-updates/InRelease is not valid yet "
     "(invalid for another 3h 12min 4s). Updates for this repository will not be applied.": "clock is wrong",
     "E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.": "cut off half-way",
     "E: Unable to correct problems, you have held broken packages.": "in each other's way",
     "Errors were encountered while processing:\n pacemaker\nE: Sub-process /usr/bin/dpkg returned an error code (1)": (
-        "own installation script"
+        "The package pacemaker cannot be installed"
     ),
+    "E: Sub-process /usr/bin/dpkg returned an error code (2)": "own installation script",
     "ubuntu@198.51.100.7: Permission denied (publickey).": "knows none of the keys",
     "The login as ubuntu with ~/.ssh/id_ed25519 was refused.": "knows none of the keys",
     "203.0.113.4 port 22 did not answer within 15 s.": "Packets to the node get lost",
     "DescribeAddresses: refused: An error occurred (UnauthorizedOperation) when calling the DescribeAddresses operation: "
-    "You are not authorized to perform this operation.": "does not allow this call",
+    "You are not authorized to perform this operation.": "does not allow DescribeAddresses.",
+    "AssociateAddress: refused: An error occurred (UnauthorizedOperation) when calling the AssociateAddress operation: "
+    "You are not authorized.\nRefused: ec2:AssociateAddress": "does not allow ec2:AssociateAddress.",
+    "An error occurred (RequestLimitExceeded) when calling the DescribeInstances operation (reached max retries: 1): "
+    "Request limit exceeded.": "throttling",
+    "An error occurred (SignatureDoesNotMatch) when calling the GetCallerIdentity operation: Signature expired: "
+    "20261123T150000Z is now earlier than 20261123T154500Z": "The node's clock is more than five minutes off",
+    "An error occurred (ExpiredToken) when calling the DescribeInstances operation: The provided token has expired.": (
+        "have expired"
+    ),
     "An error occurred (RequestExpired) when calling the DescribeInstances operation: Request has expired.": "clock",
-    "AWS refuses the request as too old or from the future.": "clock",
+    "AWS refuses the request as too old or from the future.": "The clock of this machine",
+    "The certificate of the API is not of this time.\nSSL validation failed for https://sts.us-east-1.amazonaws.com/ [SSL: "
+    "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:992)": "The clock of this machine",
+    'The API of region us-east-9 does not answer.\nCould not connect to the endpoint URL: "https://ec2.us-east-9.amazonaws"': (
+        "no way from this machine"
+    ),
+    "With the nodes' keys: AWS does not know this access key.": "The keys that the nodes are to use",
+    "AWS does not know this access key.": "The keys that this machine signs in",
     "An error occurred (AuthFailure) when calling the DescribeInstances operation: AWS was not able to validate the "
     "provided access credentials": "does not know the keys on the node",
     'Unable to locate credentials. You can configure credentials by running "aws configure".': "neither keys nor a role",
@@ -97,6 +126,8 @@ def test_nothing_is_made_up_where_nothing_is_known(said: str) -> None:
 def test_a_cause_is_a_sentence_and_its_setting_exists(cause: Cause) -> None:
     assert cause.why.endswith(".")
     assert not cause.remedy or cause.remedy.endswith(".")
+    assert len(cause.why) <= 160, "two or three lines of 80 columns"
+    assert len(cause.remedy) <= 260, "four lines of 80 columns"
     assert not cause.stage or cause.stage in STAGE_NAMES
     if cause.field:
         value_at(Spec().model_dump(mode="json"), cause.field)

@@ -86,6 +86,22 @@ def test_a_denied_call_names_the_iam_action_to_allow(code: str) -> None:
     assert found.detail.startswith("Encoded")
 
 
+def test_a_denied_call_that_lacks_another_permission_than_its_own_names_that_one() -> None:
+    said = (
+        "You are not authorized to perform this operation. User: arn:aws:iam::1:user/x is not authorized to perform: "
+    )
+    said += "ec2:CreateTags on resource: arn:aws:ec2:us-east-1:1:instance/* because no identity-based policy allows it"
+    found = trouble("ec2", "run_instances", "UnauthorizedOperation", said)
+    assert found.what == "These credentials may not call ec2:RunInstances: it needs ec2:CreateTags."
+    assert found.remedy.startswith("Allow ec2:CreateTags in the IAM policy")
+
+
+def test_what_is_not_found_is_named() -> None:
+    said = "The instance ID 'i-0123456789abcdef0' does not exist"
+    found = trouble("ec2", "describe_instances", "InvalidInstanceID.NotFound", said)
+    assert found.what == "There is no such instance in this region: i-0123456789abcdef0."
+
+
 @pytest.mark.parametrize(
     ("service", "operation", "action"),
     [
@@ -115,6 +131,10 @@ SILENCES = [
     (boto.ReadTimeoutError(endpoint_url=URL), "The API of region us-east-1 does not answer."),
     (boto.ConnectionClosedError(endpoint_url=URL), "The API of region us-east-1 does not answer."),
     (boto.SSLError(endpoint_url=URL, error=OSError("self-signed")), "The certificate of the API is not trusted."),
+    (
+        boto.SSLError(endpoint_url=URL, error=OSError("certificate verify failed: certificate is not yet valid")),
+        "The certificate of the API is not of this time.",
+    ),
     (boto.NoRegionError(), "No region is set."),
     (boto.SSOTokenLoadError(error_msg="no token"), "Error loading SSO Token: no token."),
     (boto.ProxyConnectionError(proxy_url="http://proxy"), "Failed to connect to proxy URL"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -24,8 +26,11 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from iconha_tui import log
 from iconha_tui.cloud.sentences import iam_action, trouble
+from iconha_tui.engine.actions import MASK
 from iconha_tui.errors import Trouble
+from iconha_tui.masking import Masks
 from iconha_tui.spec import Aws
 from iconha_tui.text import clean
 
@@ -45,6 +50,8 @@ class Client:
         self._region = aws.region
         self._lock = Lock()
         self._clients: dict[str, Any] = {}
+        self._masks = Masks(MASK)
+        self._masks.learn(keys)
         self._session = Session(
             botocore_session=_session(aws),
             region_name=aws.region,
@@ -52,6 +59,11 @@ class Client:
             aws_secret_access_key=secret or None,
             aws_session_token=token or None,
         )
+        log.hiders.add(self)
+
+    def mask(self, text: str) -> str:
+        """`text` without the secrets that this client has signed with."""
+        return self._masks.hide(text)
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One API call, all pages merged. Raises Trouble with a sentence and a remedy."""
@@ -68,9 +80,19 @@ class Client:
             return {name: cleaned(value) for name, value in answer.items()}
         except ClientError as error:
             fault = error.response.get("Error", {})
-            raise trouble(service, operation, fault.get("Code", ""), fault.get("Message", "")) from error
+            raise trouble(service, operation, fault.get("Code", ""), self._said(fault.get("Message", ""))) from error
         except BotoCoreError as error:
-            raise _unreached(where, self._region, error) from error
+            found = _unreached(where, self._region, error)
+            raise Trouble(
+                self._said(found.what), where=found.where, remedy=found.remedy, detail=self._said(found.detail)
+            ) from error
+
+    def _said(self, text: str) -> str:
+        """What AWS or botocore says, masked: a refused signature is told with the session token, a broken header whole."""
+        with suppress(BotoCoreError):
+            if credentials := self._session.get_credentials():
+                self._masks.learn(each for each in credentials.get_frozen_credentials() if each)
+        return self.mask(text)
 
     def _client(self, service: str) -> Any:
         with self._lock:  # making a client is not thread-safe, using one is
@@ -88,7 +110,8 @@ def cleaned(answer: Any) -> Any:
     return clean(answer) if isinstance(answer, str) else answer
 
 
-def _session(aws: Aws) -> botocore.session.Session:
+def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
+    """whose: " for the nodes" where it is not the operator's own; the sentence says so."""
     core = botocore.session.Session(profile=aws.profile or None)
     if aws.config_file:
         path = os.path.expanduser(aws.config_file)  # noqa: PTH111  botocore takes a string
@@ -98,9 +121,9 @@ def _session(aws: Aws) -> botocore.session.Session:
         core.get_scoped_config()
     except ProfileNotFound as error:
         raise Trouble(
-            f"There is no AWS profile {aws.profile!r}.",
+            f"There is no AWS profile {aws.profile!r}{whose}.",
             where=aws.config_file or "~/.aws/config",
-            remedy="Choose another profile in the credentials stage, or make it with `aws configure --profile`.",
+            remedy=f"Choose another profile{whose} in the credentials stage, or make it with `aws configure --profile`.",
         ) from error
     except BotoCoreError as error:
         raise Trouble(
@@ -113,7 +136,7 @@ def _session(aws: Aws) -> botocore.session.Session:
 
 def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
     """The access key and secret of a profile, for the nodes. Raises Trouble where it has none, or only temporary ones."""
-    core = _session(aws.model_copy(update={"profile": profile}))
+    core = _session(aws.model_copy(update={"profile": profile}), " for the nodes")
     try:
         credentials = core.get_credentials()
     except BotoCoreError as error:
@@ -163,11 +186,18 @@ def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
                 remedy="Check the region's name and this machine's network, then retry.",
                 detail=str(error),
             )
+        case SSLError() if re.search("not yet valid|has expired", str(error)):
+            return Trouble(
+                "The certificate of the API is not of this time.",
+                where=where,
+                remedy="Set this machine's clock right, or mend the proxy in between; then retry.",
+                detail=str(error),
+            )
         case SSLError():
             return Trouble(
                 "The certificate of the API is not trusted.",
                 where=where,
-                remedy="Check this machine's clock, its CA certificates and any proxy in between.",
+                remedy="Check this machine's CA certificates (AWS_CA_BUNDLE) and any proxy in between, then retry.",
                 detail=str(error),
             )
         case NoRegionError():

@@ -7,7 +7,8 @@ import re
 from iconha_tui.errors import Trouble
 
 _KEYS = "Check the keys or the profile in the credentials stage."
-_REGION = "Check the region in the credentials stage."
+_SIGN_IN = "Sign in again (`aws sso login`, or new keys in the credentials stage), then retry."
+_ELSEWHERE = "Choose another in the instances stage, or the region that it is in in the credentials stage."
 
 SENTENCES: dict[str, tuple[str, str]] = {
     "AuthFailure": ("AWS does not accept these credentials.", _KEYS),
@@ -15,11 +16,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "UnrecognizedClientException": ("AWS does not know this access key.", _KEYS),
     "SignatureDoesNotMatch": ("The secret access key does not belong to the access key.", _KEYS),
     "IncompleteSignature": ("The access key or the secret has a character that cannot be right.", _KEYS),
-    "ExpiredToken": ("The session token has expired.", "Sign in again (for SSO: `aws sso login`), then retry."),
-    "ExpiredTokenException": (
-        "The session token has expired.",
-        "Sign in again (for SSO: `aws sso login`), then retry.",
-    ),
+    "ExpiredToken": ("The session token has expired.", _SIGN_IN),
+    "ExpiredTokenException": ("The session token has expired.", _SIGN_IN),
     "RequestExpired": (
         "AWS refuses the request as too old or from the future.",
         "Set this machine's clock right, then retry.",
@@ -46,7 +44,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "InvalidInstanceID.NotFound": (
         "There is no such instance in this region.",
-        "Choose another in the instances stage.",
+        _ELSEWHERE,
     ),
     "InvalidInstanceID.Malformed": ("That is not an instance id.", "Choose another in the instances stage."),
     "InvalidAMIID.NotFound": (
@@ -55,19 +53,23 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "InvalidKeyPair.NotFound": (
         "There is no such key pair in this region.",
-        "Choose an existing key pair in the instances stage.",
+        _ELSEWHERE,
     ),
     "InvalidSubnetID.NotFound": (
         "There is no such subnet in this region.",
-        "Choose another subnet in the instances stage.",
+        _ELSEWHERE,
     ),
     "InvalidAllocationID.NotFound": (
         "There is no such Elastic IP in this region.",
-        "Choose another in the instances stage.",
+        _ELSEWHERE,
     ),
     "InvalidAddress.NotFound": (
         "There is no such Elastic IP in this region.",
-        "Choose another in the instances stage.",
+        _ELSEWHERE,
+    ),
+    "InvalidGroup.Duplicate": (
+        "There is a security group of that name in the VPC already.",
+        "Retry: one that this program has made is found. Another's is not taken: remove it, or give the cluster another name.",
     ),
     "Resource.AlreadyAssociated": (
         "The address, or the machine that is to have it, is associated otherwise already.",
@@ -79,7 +81,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 """AWS error code -> (what happened, what to do). Codes: EC2 API Reference, "Error codes"; STS "Common errors"."""
 
-_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
 
 
 def iam_action(service: str, operation: str) -> str:
@@ -96,19 +98,23 @@ class AwsTrouble(Trouble):
 
 
 def trouble(service: str, operation: str, code: str, message: str) -> AwsTrouble:
-    """The Trouble for an error answer of AWS."""
+    """The Trouble for an error answer of AWS.
+
+    A call can need more permissions than its own (RunInstances with tags: ec2:CreateTags; with a role: iam:PassRole), and its
+    message names the one that is missing; so it does the thing that was not found.
+    """
     where = iam_action(service, operation)
-    if code in _DENIED:
-        return AwsTrouble(
-            code,
-            f"These credentials may not call {where}.",
-            where="AWS",
-            remedy=f"Allow {where} in the IAM policy of this user or role, then retry.",
-            detail=message,
-        )
+    if code in DENIED:
+        named = re.search(r"is not authorized to perform: ([a-z0-9-]+:\w+)", message)
+        action = named[1] if named else where
+        what = f"These credentials may not call {where}" + (f": it needs {action}." if action != where else ".")
+        remedy = f"Allow {action} in the IAM policy of this user or role, then retry."
+        return AwsTrouble(code, what, where="AWS", remedy=remedy, detail=message)
     what, remedy = SENTENCES.get(
         code, (f"AWS answered {code}: {_one_line(message)}", "Mend what it names, then retry.")
     )
+    if code.endswith(".NotFound") and (named := re.search(r"'([\w.-]+)'", message)):
+        what = f"{what.rstrip('.')}: {named[1]}."
     return AwsTrouble(code, what, where=where, remedy=remedy, detail=message)
 
 

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 PATIENCE = 300
 """Seconds for which another apt or dpkg is waited for: unattended upgrades of a fresh machine take a minute or two."""
 
-_APT = (
-    "env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a", "apt-get", "-q",
-    "-o", f"DPkg::Lock::Timeout={PATIENCE}",
-    "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=15", "-o", "Acquire::https::Timeout=15",
-)  # fmt: skip
+_APT = ("env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_MODE=a", "apt-get", "-q")
+
+# apt reads the file that APT_CONFIG names before all others (apt.conf(5)): what the node's own settings say, counts.
+_SETTINGS = f"""\
+APT_CONFIG=$(mktemp) && export APT_CONFIG
+cat >"$APT_CONFIG" <<'END'
+DPkg::Lock::Timeout "{PATIENCE}";
+Acquire::Retries "2";
+Acquire::http::Timeout "15";
+Acquire::https::Timeout "15";
+END
+"""
 
 # apt itself waits for one of its locks only, and before 2.0 for none; nor does it always say who holds it.
 _WAIT = """\
@@ -26,7 +33,9 @@ holder() {
   done
   return 1
 }
-waited=0 patience=PATIENCE
+waited=0
+eval "$(apt-config shell patience DPkg::Lock::Timeout)"
+case "${patience:-no}" in *[!0-9]*) patience=PATIENCE ;; esac
 while by=$(holder); do
   if [ "$waited" -ge "$patience" ]; then echo "apt is in use still: $by."; exit 75; fi
   [ $((waited % 30)) -ne 0 ] || echo "apt is in use: $by. Waiting, $((patience - waited)) s at most."
@@ -36,9 +45,12 @@ done
 """
 
 
-def wait(patience: int = PATIENCE) -> str:
-    """Shell lines that wait until nobody else is at apt, and say who is; exit code 75 where that takes too long."""
-    return _WAIT.replace("PATIENCE", str(patience))
+def wait() -> str:
+    """Shell lines that wait until nobody else is at apt, and say who is; exit code 75 where that takes too long.
+
+    The node's own DPkg::Lock::Timeout is how long, where it is a limit at all.
+    """
+    return _WAIT.replace("PATIENCE", str(PATIENCE))
 
 
 def install(names: Sequence[str], services: Sequence[str]) -> str:
@@ -54,9 +66,9 @@ def install(names: Sequence[str], services: Sequence[str]) -> str:
     return f"""\
 # apt-get update, then apt-get install {shlex.join(names)}
 said=$(mktemp)
-trap 'systemctl unmask --runtime {masked}; rm -f "$said"' EXIT
+trap 'systemctl unmask --runtime {masked}; rm -f "$said" "$APT_CONFIG"' EXIT
 systemctl mask --runtime {masked}
-{wait()}{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"
+{_SETTINGS}{wait()}{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"
 missing=
 for name in {shlex.join(names)}; do apt-cache show "$name" >/dev/null 2>&1 || missing="$missing $name"; done
 if [ -n "$missing" ]; then
