@@ -15,6 +15,7 @@ from iconha_tui.screens.conf_diff import Differences
 from iconha_tui.spec import Spec
 from iconha_tui.widgets.conf_area import ConfArea, tokens
 from iconha_tui.widgets.conf_diff import DiffArea
+from iconha_tui.widgets.conf_editor import ConfEditor
 from iconha_tui.widgets.conf_pane import ConfTitle
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
@@ -172,6 +173,20 @@ async def test_reset_undo_and_redo(opened: IconhaApp) -> None:
         assert area.text.startswith("# mine\n")
         await press(pilot, "ctrl+y")
         assert area.text == guide
+
+
+async def test_a_key_that_comes_while_the_form_is_filled_in_anew_is_kept(opened: IconhaApp) -> None:
+    async with opened.run_test() as pilot:
+        area = await in_the_editor(pilot)
+        editor = opened.screen.query_one(ConfEditor)
+        await press(pilot, *"# mi")
+        await until(pilot, lambda: opened.spec.corosync.conf)
+        area.insert("n")
+        assert editor._outlook
+        editor.follow(editor._outlook)
+        await press(pilot, "e", "enter")
+        assert area.text.startswith("# mine\ntotem {")
+        await until(pilot, lambda: opened.spec.corosync.conf == {"PRep-01": area.text})
 
 
 async def test_a_text_can_be_emptied_and_typed_anew(opened: IconhaApp) -> None:

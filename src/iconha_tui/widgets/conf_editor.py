@@ -134,7 +134,7 @@ class ConfEditor(Field):
     @on(ConfPane.Edited)
     def _edited(self, event: ConfPane.Edited) -> None:
         event.stop()
-        self._own = {pane.node: pane.own for pane in self.panes if pane.own}
+        self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._settle)

@@ -46,6 +46,7 @@ class ConfPane(Vertical):
         self.guide = ""
         """The guide's form of this file."""
         self.findings: tuple[Finding, ...] = ()
+        self._heard = ""
 
     def compose(self) -> ComposeResult:
         yield ConfArea()
@@ -67,11 +68,20 @@ class ConfPane(Vertical):
         return next((index for index, each in enumerate(self.findings) if each.severity == "error"), None)
 
     def put(self, text: str) -> None:
-        """Shows a text that nobody has typed. One that is being emptied is left to whoever empties it."""
+        """Shows a text that nobody has typed. One that is being emptied is left to whoever empties it, and so is one whose
+        last keys nobody has heard of yet: `text` would be older than they are."""
+        if self.area.text != self._heard:
+            return
         if self.area.text.strip() or not self.area.has_focus:
             self.area.put(text)
+            self._heard = text
         self.area.read_only = bool(self.area.waits)
         self.area.placeholder = "Empty: the guide's form is taken. Ctrl+G shows it."
+
+    def hear(self) -> str:
+        """The operator's own text, as `own` has it, from now on known to whoever asks."""
+        self._heard = self.area.text
+        return self.own
 
     def judge(self, findings: Sequence[Finding], differing: Sequence[int]) -> None:
         """Shows what the checker says, and which lines the other node does not have."""
