@@ -24,6 +24,7 @@ from iconha_tui.stages import STAGES
 from iconha_tui.stages.packages import AWSCLI_VERSION
 from iconha_tui.stages.tags import CLUSTER
 from iconha_tui.store import Store
+from iconha_tui.text import strip_controls
 from iconha_tui.when import duration, moment
 
 
@@ -32,7 +33,7 @@ def summary_markdown(ctx: Context, store: Store, stages: Sequence[Stage] = STAGE
     view = ctx.view
     progress = store.progress(view.spec.name)
     told = _Told(view.spec, view.facts, progress, stages, store)
-    return "\n".join(told.lines()) + "\n"
+    return strip_controls("\n".join(told.lines()) + "\n")  # the folder has a name that somebody chose
 
 
 def finished(progress: Progress, stages: Sequence[Stage]) -> bool:

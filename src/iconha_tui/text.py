@@ -36,6 +36,11 @@ def strip_controls(text: str) -> str:
     return _CONTROL.sub("", _SEQUENCE.sub("", unix))
 
 
+def unmoving(text: str) -> str:
+    """`text` without the characters that move a terminal, each of which takes no cell: what is left is as wide as before."""
+    return text if text.isprintable() else _CONTROL.sub("", text).replace("\n", "").replace("\t", "")
+
+
 def clean(text: str) -> str:
     """One line, fit to be shown: no control sequence or character, tabs as spaces.
 
@@ -49,6 +54,11 @@ def sentence(text: str) -> str:
     """`text` as a sentence can hold it: one line, cleaned, of a length that somebody may read."""
     line = clean(text)
     return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT]}…"
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a word is; None where it is none, or one of a length that nobody writes."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def clean_block(text: str, last: int | None = None) -> str:

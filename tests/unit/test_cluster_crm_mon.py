@@ -166,15 +166,14 @@ def test_the_resource_of_a_failure_may_have_underscores(key: str, task: str, res
 
 def test_fail_counts_and_history_are_kept_per_node() -> None:
     status = parse_crm_mon(PACEMAKER_2_1)
-    assert status.fail_count("elastic-ip", "PRep-01") == 1
-    assert status.fail_count("elastic-ip", "PRep-02") == 0
     (history,) = status.history
+    assert (history.resource, history.node, history.fail_count) == ("elastic-ip", "PRep-01", 1)
     assert history.migration_threshold == 2
     assert [(each.task, each.code, each.code_text) for each in history.operations] == [
         ("monitor", 7, "not running"),
         ("start", 0, "ok"),
     ]
-    assert parse_crm_mon(PACEMAKER_1_1).fail_count("elastic-ip", "PRep-01") == INFINITY
+    assert [each.fail_count for each in parse_crm_mon(PACEMAKER_1_1).history if each.node == "PRep-01"] == [INFINITY]
     assert status.attributes == {"PRep-02": {"azone": "b"}}
 
 

@@ -127,9 +127,6 @@ class ClusterStatus:
         """The resource, or its first instance where it is cloned."""
         return next((resource for resource in self.resources if resource.id in (id, f"{id}:0")), None)
 
-    def fail_count(self, resource: str, node: str) -> int:
-        return next((each.fail_count for each in self.history if (each.resource, each.node) == (resource, node)), 0)
-
 
 def parse_crm_mon(xml: bytes | str) -> ClusterStatus:
     """Read crm_mon's XML. Raises ClusterXMLError where it is none, CrmMonError where crm_mon reports a failure."""

@@ -6,6 +6,7 @@ Corosync tells who is a member, Pacemaker what it did with the resources. Lines 
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -59,15 +60,22 @@ _OK = re.compile(r"(?:0 \()?ok\b", re.IGNORECASE)  # ok; 0 (ok) before 2.1; OK s
 def parse_events(lines: Iterable[str], names: Mapping[int, str], teller: str) -> list[ClusterEvent]:
     """The events of a node's journal, as they come. names: of Corosync's node ids. teller: the node that wrote them."""
     found = [replace(event, teller=teller) for line in lines for event in _events(line.strip(), names, teller)]
-    begun = [(event.source, event.at) for event in found if (event.kind, event.node) == ("joined", teller)]
-    return [event for event in found if not _was_there_before(event, teller, begun)]
+    begun: dict[str, list[float]] = {}
+    for event in sorted(found, key=lambda event: event.at):
+        if (event.kind, event.node) == ("joined", teller):
+            begun.setdefault(event.source, []).append(event.at)
+    return [event for event in found if not _was_there_before(event, teller, begun.get(event.source, []))]
 
 
-def _was_there_before(event: ClusterEvent, teller: str, begun: list[tuple[str, float]]) -> bool:
-    """Whether a node only seems to join, since it is the teller that has just begun to look. What joins tells so itself."""
+def _was_there_before(event: ClusterEvent, teller: str, begun: list[float]) -> bool:
+    """Whether a node only seems to join, since it is the teller that has just begun to look. What joins tells so itself.
+
+    begun: when it did, in order.
+    """
     if event.kind != "joined" or event.node == teller:
         return False
-    return any(source == event.source and abs(event.at - at) < _BEGINNING for source, at in begun)
+    place = bisect(begun, event.at)
+    return any(abs(event.at - at) < _BEGINNING for at in begun[max(0, place - 1) : place + 1])
 
 
 def _events(line: str, names: Mapping[int, str], teller: str) -> Iterator[ClusterEvent]:
@@ -132,18 +140,23 @@ def timeline(events: Iterable[ClusterEvent], limit: int) -> list[ClusterEvent]:
     once: list[ClusterEvent] = []
     tellers: list[set[tuple[str, str]]] = []
     recent: dict[tuple[str, str | None, str | None], list[int]] = {}
+    passed: dict[tuple[object, ...], int] = {}  # how many of `recent` are too old, or were told by the same already
     for event in sorted(events, key=lambda event: event.at):
         # Of quorum both nodes of a pair tell the same.
-        alike = recent.setdefault((event.kind, None if "quorum" in event.kind else event.node, event.resource), [])
+        kind = (event.kind, None if "quorum" in event.kind else event.node, event.resource)
+        alike = recent.setdefault(kind, [])
         who = (event.teller, event.source)
-        same = next((n for n in alike if event.at - once[n].at < _SAME and who not in tellers[n]), None)
-        if same is None:
+        place = passed.get((kind, who), 0)
+        while place < len(alike) and (event.at - once[alike[place]].at >= _SAME or who in tellers[alike[place]]):
+            place += 1
+        passed[kind, who] = place
+        if place == len(alike):
             alike.append(len(once))
             once.append(event)
             tellers.append({who})
         else:
-            once[same] = _merged(once[same], event)
-            tellers[same].add(who)
+            once[alike[place]] = _merged(once[alike[place]], event)
+            tellers[alike[place]].add(who)
     return list(_moves(once))[::-1][:limit]
 
 

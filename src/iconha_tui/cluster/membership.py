@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from iconha_tui.text import whole_number
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -90,11 +92,11 @@ def parse_quorum(text: str) -> Quorum:
     return Quorum(
         quorate=None if quorate is None else quorate == "Yes",
         provider=values.get("Quorum provider"),
-        nodes=_number(values.get("Nodes")),
-        node_id=_number(values.get("Node ID")),
+        nodes=whole_number(values.get("Nodes", "")),
+        node_id=whole_number(values.get("Node ID", "")),
         ring_id=values.get("Ring ID"),
-        expected_votes=_number(values.get("Expected votes")),
-        total_votes=_number(values.get("Total votes")),
+        expected_votes=whole_number(values.get("Expected votes", "")),
+        total_votes=whole_number(values.get("Total votes", "")),
         flags=frozenset(values.get("Flags", "").split()),
         members=members,
     )
@@ -118,7 +120,7 @@ _PEER = re.compile(r"\s+node(?:id)?:?\s+([0-9]{1,10}):\s*(.*)", re.ASCII)
 
 def parse_links(text: str) -> list[Link]:
     """Read `corosync-cfgtool -s` of 2.4 (rings), 3.0 and 3.1 (links)."""
-    links: list[Link] = []
+    links: dict[int, Link] = {}
     number: int | None = None
     address: str | None = None
     status: str | None = None
@@ -126,7 +128,7 @@ def parse_links(text: str) -> list[Link]:
 
     def finish() -> None:
         if number is not None:
-            links.append(Link(number, address, connected, _faulty(status, connected)))
+            links[number] = Link(number, address, connected, _faulty(status, connected))
 
     for line in text.split("\n"):
         if match := _LINK.match(line):
@@ -139,7 +141,7 @@ def parse_links(text: str) -> list[Link]:
         elif match := _PEER.match(line):
             connected[int(match[1])] = _connected(match[2].strip())
     finish()
-    return links
+    return list(links.values())
 
 
 def _connected(state: str) -> bool:
@@ -153,7 +155,3 @@ def _faulty(status: str | None, connected: dict[int, bool]) -> bool | None:
     if status:  # "ring 0 active with no faults" (2.4), "OK" (3, udpu), "Marking ringid 0 interface … FAULTY"
         return not (status == "OK" or "no faults" in status)
     return None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else None

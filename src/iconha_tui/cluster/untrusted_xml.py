@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from iconha_tui.text import clean, strip_controls
+from iconha_tui.text import clean, strip_controls, whole_number
 
 MAX_BYTES = 8 << 20
 """A CIB of two nodes has some 20 KiB with its history."""
@@ -20,6 +20,9 @@ MAX_BYTES = 8 << 20
 
 MAX_DEPTH = 64
 """A CIB nests a dozen deep."""
+
+MAX_ELEMENTS = 20_000
+"""A CIB of two nodes has some 300 with its history."""
 
 _CHUNK = 1 << 16
 
@@ -58,10 +61,13 @@ class _Tree(ElementTree.TreeBuilder):
     def __init__(self, what: str) -> None:
         super().__init__()
         self._what = what
-        self._depth = 0
+        self._depth = self._elements = 0
 
     def start(self, tag: str, attrs: dict[Any, Any], /) -> ElementTree.Element:
         self._depth += 1
+        self._elements += 1
+        if self._elements > MAX_ELEMENTS:
+            raise ClusterXMLError(f"{self._what} answered with an XML of more than {MAX_ELEMENTS:,} elements.")
         if self._depth > MAX_DEPTH:
             raise ClusterXMLError(f"{self._what} answered with an XML that is nested more than {MAX_DEPTH} deep.")
         return super().start(tag, {name: clean(value) for name, value in attrs.items()})
@@ -85,8 +91,8 @@ def number(element: ElementTree.Element | None, name: str) -> int | None:
     value = "" if element is None else element.get(name, "")
     if value in ("INFINITY", "+INFINITY"):
         return INFINITY
-    digits = value.removeprefix("-")
-    return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+    found = whole_number(value.removeprefix("-"))
+    return -found if found is not None and value.startswith("-") else found
 
 
 INFINITY = 1_000_000

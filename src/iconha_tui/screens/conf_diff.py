@@ -15,12 +15,15 @@ from textual.widgets import Static
 from iconha_tui.cluster.corosync_conf import MAX_CHARACTERS
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
+from iconha_tui.text import strip_controls
 from iconha_tui.widgets.choices import Choices, Option
 from iconha_tui.widgets.conf_diff import DiffArea
 from iconha_tui.widgets.keys import KeyLine
 
 READING = "Reading {path} on {node} …"
 ABSENT = "{node} has no {path} yet: every line is new."
+
+CONTROLS = "That file has control characters, which a terminal would obey; they are left out below."
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,12 @@ class Differences(Dialog[None]):
         else:
             if found is not None and len(found) > MAX_CHARACTERS:
                 found, said = b"", f"That file has {len(found)} bytes: it is no corosync.conf."
-            now = "" if found is None else found.decode(errors="replace")
-            said = said if found is not None else ABSENT.format(path=self._texts.path, node=self._texts.node)
+            told = "" if found is None else found.decode(errors="replace")
+            now = strip_controls(told)
+            if found is None:
+                said = ABSENT.format(path=self._texts.path, node=self._texts.node)
+            elif now != told.replace("\r\n", "\n") and not said:
+                said = CONTROLS
         self.app.call_from_thread(self._answered, now, said)
 
     def _answered(self, now: str | None, said: str) -> None:

@@ -9,10 +9,12 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widgets import Button, DataTable, Input, Static
 
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
+from iconha_tui.text import sentence
 from iconha_tui.widgets.keys import KeyLine
 
 
@@ -105,7 +107,10 @@ Rows = Sequence[Sequence[str]]
 
 
 class Choose(Dialog[str]):
-    """A live list to choose from. load: brings the rows, in a thread; raises Trouble. A row's first column is its value."""
+    """A live list to choose from. load: brings the rows, in a thread; raises Trouble. A row's first column is its value.
+
+    Names come from AWS, where others tag too, and from files: what stands in a cell is no markup.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f6", "leave", "Back, as it is", key_display="Esc"),
@@ -114,12 +119,13 @@ class Choose(Dialog[str]):
     def __init__(self, title: str, columns: Sequence[str], load: Callable[[], Rows]) -> None:
         super().__init__()
         self._title, self._columns, self._load = title, columns, load
+        self._rows: Rows = ()
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -large"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static("Asking AWS …", id="choose-state", markup=False)
-            table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
+            table: DataTable[Content] = DataTable(cursor_type="row", zebra_stripes=True)
             yield table
             yield KeyLine()
 
@@ -143,8 +149,9 @@ class Choose(Dialog[str]):
 
     def _fill(self, rows: Rows) -> None:
         table = self.query_one(DataTable)
+        self._rows = rows
         for row in rows:
-            table.add_row(*row, key=row[0])
+            table.add_row(*(Content(sentence(cell)) for cell in row))
         table.display = bool(rows)
         self._say(
             f"{len(rows)} found." if rows else "There are none. Escape goes back; type the value, or leave it empty."
@@ -153,7 +160,7 @@ class Choose(Dialog[str]):
 
     @on(DataTable.RowSelected)
     def _chosen(self, event: DataTable.RowSelected) -> None:
-        self.dismiss(str(event.row_key.value))
+        self.dismiss(self._rows[event.cursor_row][0])
 
     def action_leave(self) -> None:
         self.dismiss("")

@@ -51,7 +51,7 @@ class StatusTable(WizardScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        table: DataTable[Content | str] = self.query_one(DataTable)
+        table: DataTable[Content] = self.query_one(DataTable)
         for word in ("cluster", *COLUMNS):
             table.add_column(word, key=word, width=WIDTHS.get(word))
         troubles = []
@@ -61,7 +61,7 @@ class StatusTable(WizardScreen):
             except Trouble as trouble:
                 troubles.append(f"{name}: {trouble}")
             else:
-                table.add_row(name, *("",) * len(COLUMNS), key=name)
+                table.add_row(Content(name), *(Content(),) * len(COLUMNS), key=name)
                 self._watchers[name].start()
         self.query_one("#status-troubles", Static).update("\n".join(troubles))
         table.focus()
@@ -73,10 +73,10 @@ class StatusTable(WizardScreen):
             watcher.every = SELDOM
 
     def _fill(self) -> None:
-        table: DataTable[Content | str] = self.query_one(DataTable)
+        table: DataTable[Content] = self.query_one(DataTable)
         for name, watcher in self._watchers.items():
             report = watcher.report()
-            cells: list[Content | str] = list(row(report))
+            cells = [Content(cell) for cell in row(report)]
             cells[0] = state(*VERDICTS[report.verdict]) if watcher.turns else state("running", "looking")
             for column, cell in zip(COLUMNS, cells, strict=True):
                 if table.get_cell(name, column) != cell:
@@ -88,7 +88,7 @@ class StatusTable(WizardScreen):
         self.action_open()
 
     def action_open(self) -> None:
-        table: DataTable[Content | str] = self.query_one(DataTable)
+        table: DataTable[Content] = self.query_one(DataTable)
         if table.row_count:
             watcher = self._watchers[str(table.ordered_rows[table.cursor_row].key.value)]
             watcher.every = EVERY

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from iconha_tui.engine.actions import Action, Copy, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.text import whole_number
 
 PATH = "/etc/corosync/authkey"
 
@@ -85,7 +86,7 @@ class Private(Step):
     def probe(self, ctx: Context, target: str) -> Verdict:
         facts = look(ctx, target)
         owner, group, mode, size = ((facts[f"{target}.authkey_mode"] or "") + ":::").split(":")[:4]
-        if not size.isdigit() or int(size) < 128:
+        if (whole_number(size) or 0) < 128:
             return Blocked(
                 f"The key has {size or 0} bytes; corosync wants 128 at least.",
                 f"Move {PATH} away on both nodes, then retry: a new one is made.",

@@ -9,6 +9,7 @@ from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.stages.corosync import MOVES
 from iconha_tui.stages.pacemaker import read_status
+from iconha_tui.text import whole_number
 
 CREDENTIALS = "/root/.aws/credentials"
 CONFIG = "/root/.aws/config"
@@ -170,9 +171,8 @@ class Proven(Step):
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         said = ctx.node(target).run(("sh", "-c", _remembered(ctx.view, target))).stdout.split()
-        if len(said) == 1:
-            minutes = int(said[0]) // 60
-            return Done(f"proven {minutes} min ago: describe-instances, describe-addresses, associate, disassociate")
+        if len(said) == 1 and (seconds := whole_number(said[0])) is not None:
+            return Done(f"proven {seconds // 60} min ago: describe-instances, describe-addresses, associate, disassociate")
         return Needed("Not proven yet, or more than an hour ago.")
 
     def plan(self, view: View, target: str) -> list[Action]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from iconha_tui.cluster.crm_mon import ClusterStatus, ResourceStatus, milliseconds, seconds_since_1970
+from iconha_tui.cluster.crm_mon import ResourceHistory, ResourceStatus, milliseconds, seconds_since_1970
 from iconha_tui.cluster.log_events import ClusterEvent, operation_event, parse_events, timeline
 from iconha_tui.spec import Spec
 from iconha_tui.status import said
@@ -156,7 +156,10 @@ def _take_cluster(report: Report, told: Said) -> None:
         if node.joined is None and node.private_ip:
             members = {ip: member.joined for member in told.members for ip in member.addresses.values()}
             node.joined = members.get(node.private_ip, False if members else None)
-    report.resources = [_resource(each, view, report.nodes) for each in view.resources]
+    histories: dict[str, list[ResourceHistory]] = {}
+    for history in view.history:
+        histories.setdefault(history.resource, []).append(history)
+    report.resources = [_resource(each, histories.get(each.id, []), report.nodes) for each in view.resources]
     report.holder_by_cluster = next((each.node or NOBODY for each in report.resources if each.agent == AWSEIP), None)
     report.failures = [
         f"{each.operation or 'an operation'} on {each.node or '?'}: {each.reason or each.status or 'failed'}"
@@ -164,8 +167,8 @@ def _take_cluster(report: Report, told: Said) -> None:
     ]
 
 
-def _resource(resource: ResourceStatus, view: ClusterStatus, nodes: list[Node]) -> Resource:
-    histories = [each for each in view.history if each.resource == resource.id]
+def _resource(resource: ResourceStatus, histories: list[ResourceHistory], nodes: list[Node]) -> Resource:
+    fails = {each.node: each.fail_count for each in reversed(histories)}
     operations = [
         Operation(
             at=seconds_since_1970(each.when),
@@ -189,7 +192,7 @@ def _resource(resource: ResourceStatus, view: ClusterStatus, nodes: list[Node]) 
         since=next((each.at for each in starts if each.node == node), None) if node else None,
         managed=resource.managed,
         failed=resource.failed,
-        failcounts={each.name: view.fail_count(resource.id, each.name) for each in nodes},
+        failcounts={each.name: fails.get(each.name, 0) for each in nodes},
         migration_threshold=next((each.migration_threshold for each in histories), None),
         operations=operations[:OPERATIONS],
     )

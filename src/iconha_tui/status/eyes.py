@@ -46,6 +46,9 @@ LOOK = "export LC_ALL=C TZ=UTC; exec 2>/dev/null; " + "; ".join(
 )
 """The one command that a node is given. It only reads."""
 
+ROOM = 1 << 20
+"""Characters of an answer. That of a healthy pair has some 30,000, with every event of a bad day 150,000."""
+
 _PATIENCE = 30.0
 
 
@@ -101,6 +104,12 @@ class SessionEyes:
                 where=name,
                 remedy="Log in there and see whether `sudo -n true` works.",
                 detail=said.tail,
+            )
+        if len(said.stdout) > ROOM:
+            raise Trouble(
+                f"It says more than {ROOM >> 20} MiB of itself: none of it is read.",
+                where=name,
+                remedy="Log in there and see what its tools say.",
             )
         return {"said": said.stdout, "began": began, "ended": time.time()}
 

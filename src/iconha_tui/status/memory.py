@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from iconha_tui import disk
 from iconha_tui.errors import Trouble
 from iconha_tui.status.compose import Part, Parts
+from iconha_tui.status.eyes import Answer
 from iconha_tui.status.report import Chain
+from iconha_tui.text import sentence, strip_controls
 
 log = logging.getLogger(__name__)
 
 _FORM = 1
 _ROOM = 4 << 20
-_SHAPES: dict[str, dict[str, type | tuple[type, ...]]] = {
-    "aws": {},
-    "node": {"said": str, "began": (int, float), "ended": (int, float)},
-    "view": {"said": str, "began": (int, float), "ended": (int, float)},
-    "ports": {"address": str},
-}
-"""What an answer must have to be read back."""
 
 
 def save(path: Path, parts: Parts) -> None:
@@ -48,18 +47,53 @@ def load(path: Path | None) -> Parts:
         if not isinstance(told, dict) or told.get("form") != _FORM:
             return {}
         parts = [_part(each) for each in told["parts"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return {}
     return {(part.part, part.node): part for part in parts}
 
 
 def _part(told: Any) -> Part:
-    part, node, seen_at, answer = told["part"], told["node"], float(told["seen_at"]), told["answer"]
-    shape = _SHAPES[part]
-    if not isinstance(answer, dict) or not all(isinstance(answer.get(name), kind) for name, kind in shape.items()):
-        raise TypeError(part)
-    for chain in answer.get("chains") or ():
-        Chain(**chain)
+    part, node, seen_at = told["part"], told["node"], _time(told["seen_at"])
+    answer = _READERS[part](told["answer"])
     return Part(
         part, node, min(seen_at, time.time()), answer, "It has not been looked at since this program was started."
     )
+
+
+def _facts(told: Mapping[str, Any]) -> Answer:
+    return {name: value if value is None else _word(value) for name, value in told.items()}
+
+
+def _look(told: Mapping[str, Any]) -> Answer:
+    if not isinstance(told["said"], str):
+        raise TypeError("said")
+    return {"said": strip_controls(told["said"]), "began": _time(told["began"]), "ended": _time(told["ended"])}
+
+
+def _ports(told: Mapping[str, Any]) -> Answer:
+    chains = [asdict(each) for each in TypeAdapter(list[Chain]).validate_python(told.get("chains") or [])]
+    return {
+        "address": _word(told["address"]),
+        **{port: is_open is True for port, is_open in told.items() if port.isdigit()},
+        "chains": [
+            {name: _word(value) if isinstance(value, str) else value for name, value in each.items()} for each in chains
+        ],
+        "chain_trouble": _word(told.get("chain_trouble") or ""),
+    }
+
+
+_READERS: dict[str, Callable[[Any], Answer]] = {"aws": _facts, "node": _look, "view": _look, "ports": _ports}
+"""Part -> what reads its answer back: the file may be anybody's. They raise ValueError, KeyError, TypeError, AttributeError."""
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return sentence(value)
+
+
+def _time(value: Any) -> float:
+    found = float(value)
+    if not 0 <= found < 1e11:
+        raise ValueError("no time")
+    return found

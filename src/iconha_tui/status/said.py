@@ -11,7 +11,7 @@ from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
 from iconha_tui.cluster.membership import Link, Member, Quorum, parse_links, parse_members, parse_quorum
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.status.eyes import CUT, Answer
-from iconha_tui.text import clean
+from iconha_tui.text import clean, whole_number
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Said:
         """The nodes by Corosync's ids."""
         found = {nodeid: name for nodeid, name in self.quorum.members.items() if not name[0].isdigit()}
         for node in self.view.nodes if self.view else ():
-            if node.id and node.id.isascii() and node.id.isdigit() and len(node.id) < 10:
-                found[int(node.id)] = node.name
+            if (number := whole_number(node.id or "")) is not None:
+                found[number] = node.name
         return found
 
 

@@ -1,4 +1,5 @@
-"""What a terminal with few colours, none, or without UTF-8 gets: every painted line passes here, so no widget need care."""
+"""What a terminal gets, also one with few colours, none, or without UTF-8: every painted line passes here, so no widget need
+care."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from iconha_tui.assets.theme import contrast
+from iconha_tui.text import unmoving
 from iconha_tui.widgets.glyphs import to_ascii
 
 UNSEEN, MARKED, STRONG = 1.3, 1.35, 1.75
@@ -21,6 +23,16 @@ QUIET = 7.0
 """Contrast below which a text without hue is meant to be quieter than the rest."""
 HUES = ((20, "red"), (70, ""), (165, "green"), (205, "cyan"), (265, "blue"), (330, "magenta"), (361, "red"))
 """Where each of the terminal's colours ends on the colour wheel. Its yellow is left out: on white nobody reads it."""
+
+
+class TextOnly(LineFilter):
+    """Nothing but text. What comes in is cleaned where it enters; here is what holds should anything have been forgotten."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [
+            segment if segment.text.isprintable() else Segment(unmoving(segment.text), segment.style, segment.control)
+            for segment in segments
+        ]
 
 
 class AsciiOnly(LineFilter):

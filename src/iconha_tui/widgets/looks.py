@@ -14,10 +14,10 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from iconha_tui.assets.theme import DARK, LIGHT, parsed, readable
 from iconha_tui.widgets import glyphs
-from iconha_tui.widgets.filters import AsciiOnly, FewColours, few_colours
+from iconha_tui.widgets.filters import AsciiOnly, FewColours, TextOnly, few_colours
 from iconha_tui.widgets.too_small import HEIGHT, WIDTH
 
-ASCII = AsciiOnly()
+ASCII, TEXT = AsciiOnly(), TextOnly()
 
 
 class WholeCells(ScrollBarRender):
@@ -56,8 +56,8 @@ class Looks(App[None]):
         return self.theme_variables
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's, but NO_COLOR is no colour instead of greys, and sixteen colours are the terminal's own."""
-        filters = list(super().get_line_filters())
+        """Textual's, but NO_COLOR is no colour instead of greys, and sixteen colours are the terminal's own. Text alone first."""
+        filters = [TEXT, *super().get_line_filters()]
         if self._poor and (self.no_color or not self.native_ansi_color):
             filters = [one for one in filters if not isinstance(one, Monochrome | NoColor)]
             filters.append(self._reduction())
