@@ -158,7 +158,9 @@ def _unforeseen(error: Exception) -> int:
 
 
 def _say(trouble: Trouble, code: int) -> int:
-    print(f"iconha-tui: {trouble}", file=sys.stderr)
+    from iconha_tui import log
+
+    print(f"iconha-tui: {log.fit(str(trouble))}", file=sys.stderr)
     return code
 
 
@@ -167,7 +169,7 @@ def _store() -> Store:
     from iconha_tui import disk, log
     from iconha_tui.store import Store
 
-    os.umask(0o077)
+    disk.close_to_others()
     store = Store()
     disk.make_folder(store.root.resolve())
     log.open_log(store.log_file)

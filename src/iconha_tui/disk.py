@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import resource
 import secrets
 import stat
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +26,17 @@ _REMEDIES = {
     errno.EISDIR: "See what it is, and move it away.",
 }
 _ELSE = "See what stands at that place and move it away, or name another folder with --state-dir."
+
+
+_TEMPORARY = re.compile(r"\..{1,100}\.[0-9a-f]{12}", re.DOTALL)
+_ABANDONED = 60.0
+"""Seconds after which a temporary file is nobody's any more: whoever made it was killed."""
+
+
+def close_to_others() -> None:
+    """What this process makes is its owner's alone, and should it crash, its memory, with the secrets in it, goes to no disk."""
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def trouble(what: str, path: Path, error: OSError) -> Trouble:
@@ -96,6 +111,14 @@ def write(path: Path, content: bytes, *, keep: Path | None = None) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Removes the temporary files that writes have left in a folder, since their process was killed."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _ABANDONED:
+                path.unlink()
 
 
 def write_all(handle: int, content: bytes) -> None:

@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from iconha_tui.masking import Masks
+
 REMOVED = "[removed]"
 
 _SECRETS = tuple(
@@ -49,10 +51,12 @@ _AWS_ID = re.compile(
 )
 _ACCOUNT = re.compile(r"(?<![\d.:-])\d{12}(?![\d.:-])")
 _EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}\b")
+_MAC = re.compile(r"(?<![0-9A-Za-z:])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![0-9A-Za-z:])")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _KEPT_NETWORKS = tuple(
-    ipaddress.ip_network(each) for each in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+    ipaddress.ip_network(each) for each in ("0.0.0.0/8", "127.0.0.0/16", "169.254.0.0/16", "224.0.0.0/3")
 )
+"""Nobody's own. The rest of 127.0.0.0/8 is not among them: labs give it out as public addresses."""
 
 
 class Redactor:
@@ -66,7 +70,8 @@ class Redactor:
         self, mask: Callable[[str], str], secrets: Iterable[str] = (), names: Mapping[str, str] | None = None
     ) -> None:
         self._mask = mask
-        self._secrets = sorted({each for each in secrets if len(each) >= 8}, key=len, reverse=True)
+        self._known = Masks(REMOVED)
+        self._known.learn(secrets)
         self._names = sorted((names or {}).items(), key=lambda each: len(each[0]), reverse=True)
         self._stand_ins: dict[str, dict[str, str]] = {}
         self.counts: Counter[str] = Counter()
@@ -74,9 +79,7 @@ class Redactor:
     def clean(self, text: str) -> str:
         """`text` without secrets and with stand-ins."""
         before = text
-        text = self._mask(text)
-        for secret in self._secrets:
-            text = text.replace(secret, REMOVED)
+        text = self._known.hide(self._mask(text))
         self.counts["secrets"] += before != text
         for pattern in _SECRETS:
             text, found = pattern.subn(rf"\g<1>{REMOVED}", text)
@@ -87,6 +90,7 @@ class Redactor:
         text = _DASHED.sub(lambda m: f"{m[1]}-{self._address(m[2][1:].replace('-', '.')).replace('.', '-')}", text)
         text = _IPV4.sub(lambda m: self._address(m[0]), text)
         text = _IPV6.sub(lambda m: self._address(m[0]), text)
+        text = _MAC.sub(lambda m: self._stand_in("MAC addresses", m[0].lower(), "02:00:00:00:00:{:02x}".format), text)
         text = _EMAIL.sub(lambda m: self._stand_in("e-mail addresses", m[0], "operator{}@example.org".format), text)
         text = _FINGERPRINT.sub(
             lambda m: self._stand_in("key fingerprints", m[0], "SHA256:fingerprint-{}".format), text
@@ -122,6 +126,6 @@ class Redactor:
             return self._stand_in("IPv6 addresses", str(address), "2001:db8::{:x}".format)
         if any(address in network for network in _KEPT_NETWORKS):
             return text
-        if address.is_private:
+        if address.is_private and not address.is_loopback:
             return self._stand_in("private addresses", text, lambda n: f"198.18.{n >> 8 & 255}.{n & 255}")
         return self._stand_in("public addresses", text, lambda n: f"198.19.{n >> 8 & 255}.{n & 255}")

@@ -63,6 +63,13 @@ ASKED = {
 """File of the archive -> the command that fills it. None of them changes anything; none reads the authkey or root's keys."""
 
 
+_NONE = {
+    "spec.toml": "The cluster was deleted meanwhile.",
+    "iconha-tui-tail.log": "Nothing has gone wrong that this program did not foresee.",
+}
+"""Why a file of ours may not be there."""
+
+
 @dataclass
 class Report:
     """What was collected. files: by their names in the archive. missing: sentences on what could not be had."""
@@ -118,6 +125,8 @@ def _take_files(store: Store, name: str, report: Report) -> None:
     ):
         try:
             report.take(file, _end_of(path))
+        except FileNotFoundError:
+            report.missing.append(f"{file}: there is none. {_NONE.get(file, 'No run has begun.')}")
         except OSError as error:
             report.missing.append(f"{file}: {disk.trouble('Cannot be read', path, error).what}")
 
@@ -181,7 +190,7 @@ def _versions() -> str:
 def _environment() -> list[str]:
     """Secrets that stand in this process's environment, whatever they are for."""
     telling = re.compile("SECRET|TOKEN|PASSW|PASSPHRASE|ACCESS_KEY")
-    return [value for name, value in os.environ.items() if telling.search(name)]
+    return [value for name, value in os.environ.items() if telling.search(name) and len(value) >= 8]
 
 
 def _profile(session: Session) -> list[str]:

@@ -216,6 +216,7 @@ class Store:
         except OSError as error:
             raise disk.trouble("The lock cannot be taken", path, error) from error
         try:
+            disk.sweep(path.parent)
             disk.write(path.with_name("lock.pid"), f"{os.getpid()} {time.time():.0f}".encode())
             yield
         finally:

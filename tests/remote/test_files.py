@@ -81,6 +81,22 @@ def test_a_backup_is_kept_of_what_changes_and_of_nothing_else(node: SshNode, fol
     assert re.fullmatch(r"f\.iconha-\d{8}T\d{6}Z", kept[0].name)
 
 
+def test_what_a_killed_write_has_left_is_removed_by_the_next(node: SshNode, folder: Path) -> None:
+    left = {
+        name: folder / name
+        for name in (".f.iconha-0123456789ab", ".f.iconha-new", ".g.iconha-0123456789ab", ".f.iconha-l")
+    }
+    for name in list(left)[:3]:
+        left[name].write_bytes(b"half a secret")
+    (folder / "precious").write_bytes(b"precious")
+    left[".f.iconha-l"].symlink_to(folder / "precious")
+    for name in (".f.iconha-0123456789ab", ".g.iconha-0123456789ab", "precious"):
+        os.utime(folder / name, (0, 0))
+    node.write(str(folder / "f"), b"x", owner=OWNER)
+    assert (folder / "precious").read_bytes() == b"precious"
+    assert sorted(strays(folder)) == [".f.iconha-l", ".f.iconha-new", ".g.iconha-0123456789ab"]
+
+
 def test_a_link_is_not_written_through(node: SshNode, folder: Path) -> None:
     (folder / "target").write_bytes(b"precious")
     (folder / "link").symlink_to(folder / "target")

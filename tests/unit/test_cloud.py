@@ -12,6 +12,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.stub import Stubber
 
+from iconha_tui import log
 from iconha_tui.cloud import client as clients
 from iconha_tui.cloud.client import Client, profile_keys, profiles
 from iconha_tui.cloud.sentences import SENTENCES, iam_action, trouble
@@ -94,6 +95,27 @@ def test_a_denied_call_that_lacks_another_permission_than_its_own_names_that_one
     found = trouble("ec2", "run_instances", "UnauthorizedOperation", said)
     assert found.what == "These credentials may not call ec2:RunInstances: it needs ec2:CreateTags."
     assert found.remedy.startswith("Allow ec2:CreateTags in the IAM policy")
+
+
+def test_what_aws_says_holds_no_secret_that_was_signed_with(client: Client, ec2: Stubber) -> None:
+    """A refused signature is answered with the canonical request, and that has the session token in it."""
+    told = "The Canonical String should have been 'POST / x-amz-security-token:token-of-the-test host:ec2'; secret-of-the-test"
+    ec2.add_client_error("describe_vpcs", "SomethingElse", told)
+    client._session = boto3.Session("access-of-the-test", "secret-of-the-test", "token-of-the-test")
+    with ec2, pytest.raises(Trouble) as caught:
+        client.call("ec2", "describe_vpcs")
+    assert "of-the-test" not in f"{caught.value} {caught.value.detail}"
+    assert "The Canonical String" in caught.value.detail
+    assert "of-the-test" not in log.fit(told), "nor does the log"
+
+
+def test_a_secret_with_a_line_break_is_not_told_with_the_header_that_it_breaks(aws: Aws) -> None:
+    with pytest.raises(Trouble) as caught:
+        Client(aws, ("AKIA0000000000000000", "secret", "a-token-that-was\nwrapped-by-a-terminal")).call(
+            "ec2", "describe_vpcs"
+        )
+    assert "wrapped-by" not in f"{caught.value} {caught.value.detail}"
+    assert "a-token-that" not in f"{caught.value} {caught.value.detail}"
 
 
 def test_what_is_not_found_is_named() -> None:

@@ -21,6 +21,7 @@ from iconha_tui.engine.events import Output, RunFinished, RunStarted, StageStart
 from iconha_tui.engine.journal import Journal
 from iconha_tui.errors import SpecTrouble, Trouble
 from iconha_tui.remote.host_keys import HostKey, HostKeys
+from iconha_tui.remote.position import Position
 from iconha_tui.spec import NodeSpec, Spec
 from iconha_tui.store import Locked, Store
 
@@ -457,6 +458,45 @@ def test_nothing_goes_through_what_somebody_has_planted(store: Store, tmp_path: 
     assert precious.read_text() == "mine"
     assert stat.S_IMODE(precious.stat().st_mode) != 0o600 or os.umask(os.umask(0o077)) == 0o077
     assert not (tmp_path / "made-through-a-link").exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "device"])
+def test_the_place_in_an_output_is_kept_in_no_file_of_others(tmp_path: Path, kind: str) -> None:
+    place, precious = tmp_path / "shown-PRep-01.install", tmp_path / "precious"
+    precious.write_text("mine 00000000000000000005")
+    match kind:
+        case "link":
+            place.symlink_to(precious)
+        case "dangling":
+            place.symlink_to(tmp_path / "made-through-a-link")
+        case "pipe":
+            os.mkfifo(place)
+        case "device":
+            place.symlink_to("/dev/full")
+    position = Position(place)
+    assert position.of("mine") == 0
+    position.keep("mine", 7)
+    position.forget()
+    assert precious.read_text() == "mine 00000000000000000005"
+    assert not (tmp_path / "made-through-a-link").exists()
+
+
+def test_what_a_killed_write_has_left_is_removed_at_the_next_run(store: Store, tmp_path: Path) -> None:
+    folder = store.make("icon")
+    names = {
+        ".spec.toml.0123456789ab": True,
+        ".lock.pid.ba9876543210": True,
+        ".mine": False,
+        "spec.0123456789ab": False,
+    }
+    for name in names:
+        (folder / name).write_text("x")
+        os.utime(folder / name, (0, 0))
+    (folder / ".journal.jsonl.abcdefabcdef").write_text("another process is at it")
+    held(store)
+    left = {path.name for path in folder.iterdir()}
+    assert {name for name, goes in names.items() if not goes} | {".journal.jsonl.abcdefabcdef"} <= left
+    assert not left & {name for name, goes in names.items() if goes}
 
 
 def held(store: Store) -> None:

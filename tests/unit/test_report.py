@@ -215,6 +215,14 @@ def test_without_aws_and_with_a_damaged_spec_what_is_here_is_packed(
     assert {"spec.toml", "journal.jsonl", "versions.txt"} <= set(unpacked(tmp_path / "x.tar.gz"))
 
 
+def test_a_log_that_there_is_not_is_no_trouble(store: Store, outside: Fill, tmp_path: Path) -> None:
+    outside()
+    (store.folder("mainnet") / "journal.jsonl").unlink()
+    _, manifest = report.make(store, "mainnet", tmp_path / "x.tar.gz")
+    assert "iconha-tui-tail.log: there is none. Nothing has gone wrong" in manifest
+    assert "journal.jsonl: there is none. No run has begun." in manifest
+
+
 def test_no_file_is_overwritten_and_no_link_is_followed(store: Store, outside: Fill, tmp_path: Path) -> None:
     outside()
     (tmp_path / "mine").write_text("mine")
@@ -291,13 +299,18 @@ def test_what_stands_where_secrets_stand_goes(text: str) -> None:
         "corosync 3.1.7-1 pacemaker 2.1.5-1+b1",
         "SHA-1 da39a3ee5e6b4b0d3255bfef95601890afd80709",
         "Owners 099720109477",
-        "127.0.0.1 0.0.0.0 255.255.255.0 ::1 fe80::1 224.0.0.1",
+        "127.0.0.1 127.0.1.1 0.0.0.0 255.255.255.0 ::1 fe80::1 224.0.0.1",
         "/usr/lib/ocf/resource.d/heartbeat/awseip",
         "pam_unix(sudo:session): session opened for user root(uid=0)",
     ],
 )
 def test_what_tells_and_is_nobodys_stays(text: str) -> None:
     assert Redactor(plain).clean(text) == text
+
+
+def test_addresses_of_a_lab_and_of_network_cards_have_stand_ins_too() -> None:
+    cleaned = Redactor(plain).clean("127.217.5.2 and 0A:58:0a:d9:05:02 and 0a:58:0a:d9:05:02 and 127.217.5.2")
+    assert cleaned == "198.19.0.1 and 02:00:00:00:00:01 and 02:00:00:00:00:01 and 198.19.0.1"
 
 
 @settings(max_examples=200, deadline=None)

@@ -34,6 +34,9 @@ if [ ! -d "$folder" ]; then (umask 022; mkdir -p -- "$folder"); fi
 if [ -L "$path" ]; then exit 71; fi
 if [ -e "$path" ] && [ ! -f "$path" ]; then exit 72; fi
 trap 'rm -f -- "$temporary"' EXIT
+for stale in "${temporary%-*}"-*; do
+  if [ -f "$stale" ] && [ -n "$(find "$stale" -prune -mmin +2)" ]; then rm -f -- "$stale"; fi
+done
 trap 'exit 75' HUP INT TERM PIPE
 (set -C; cat >"$temporary")
 [ "$(wc -c <"$temporary")" -eq "$size" ] || exit 73

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from iconha_tui import disk
+
 
 class Position:
     """One unit's. path: None where nothing is kept, as in a session without a folder.
@@ -22,7 +24,7 @@ class Position:
         """The bytes that were handed on of the start called `token`; 0 where nothing is known of it."""
         if self._path is not None:
             with suppress(OSError, ValueError):
-                known, _, offset = self._path.read_text(encoding="ascii").strip().partition(" ")
+                known, _, offset = disk.read(self._path, 100).decode("ascii").strip().partition(" ")
                 if known == token:
                     return max(0, int(offset))
         return 0
@@ -33,8 +35,7 @@ class Position:
             return
         with suppress(OSError):
             if self._handle < 0:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._handle = os.open(self._path, flags, 0o600)
+                self._handle = disk.open_private(self._path, os.O_WRONLY | os.O_CREAT)
             os.pwrite(self._handle, f"{token} {offset:020d}\n".encode("ascii"), 0)
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -102,10 +104,39 @@ class Configured(OnFirst):
         actions: list[Action] = []
         if change.file and change.content:
             actions.append(Upload(target, change.file, (change.content,), "read by the next command", mode=0o600))
-        actions += [Run(target, tuple(argv), timeout=180) for argv in change.commands]
-        if change.file:
-            actions.append(Run(target, ("rm", "-f", change.file)))
-        return actions
+        for argv in change.commands:
+            command = _removing(change.file, argv) if change.file else tuple(argv)
+            actions.append(Run(target, command, timeout=180))
+        return [*actions, note]
+
+
+RECORD = "resource"
+
+
+def _plain(primitive: Primitive) -> dict[str, Any]:
+    """A primitive as a record holds it."""
+    return {
+        "id": primitive.id,
+        "agent": primitive.agent,
+        "params": dict(primitive.params),
+        "operations": [[each.name, dict(each.options)] for each in primitive.operations],
+        "meta": dict(primitive.meta),
+    }
+
+
+def _is(record: dict[str, Any], actual: Primitive) -> bool:
+    """Whether the resource is still what this program has made, by a record of it."""
+    try:
+        operations = tuple(Operation(name, options) for name, options in record["operations"])
+        made = Primitive(record["id"], record["agent"], record["params"], operations, record["meta"])
+        return not differences(made, actual)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _removing(file: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """A command that reads a file, which is removed however it ends."""
+    return ("sh", "-c", f"trap 'rm -f {file}' EXIT; trap 'exit 143' HUP INT TERM; {shlex.join(argv)}")
 
 
 class Started(OnFirst):
