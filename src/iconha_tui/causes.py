@@ -59,8 +59,9 @@ KNOWN: tuple[Cause, ...] = (
     ),
     Cause(
         r"^(?:AWS does not (?:accept these|know this)|The secret access key does not belong)",
-        "The keys that this machine signs in to AWS with are wrong, were deleted, or are switched off; or its clock is off.",
-        "Choose another profile, or type the keys anew, in the credentials stage; then retry.",
+        "The keys that this machine signs in to AWS with are wrong, were deleted, or are switched off.",
+        "Choose another profile, or type the keys anew, in the credentials stage; if they are right, look at this machine's "
+        "clock (`timedatectl`). Then retry.",
         "credentials",
         "aws.profile",
     ),

@@ -14,7 +14,7 @@ import pytest
 from faults import Table
 from lab_aws import aws as aws
 from mischief import Bench
-from program import Program
+from program import Program, until_done
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
@@ -23,15 +23,22 @@ from iconha_tui.spec import loads
 
 Boto = Callable[..., Any]
 
+collect_ignore = [] if "ICONHA_FAULTS_TABLE" in os.environ else ["test_faults_reboots.py"]
+"""What takes minutes, and is looked at in `make reliability` alone."""
+
 PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}
 """The modules that build pairs in labs of their own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a lab is marked so. Of xdist's workers, one has the tests of built pairs, one the others of this folder."""
+    """Whatever uses a lab is marked so. Of xdist's workers, one has the tests of built pairs, one the others of this folder.
+
+    In `make reliability`, whose tests are nearly all of the latter, each module has its own.
+    """
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("pairs" if item.path.stem in PAIRS else "lab"))
+            group = "pairs" if item.path.stem in PAIRS else "lab"
+            item.add_marker(pytest.mark.xdist_group(item.path.stem if "ICONHA_FAULTS_TABLE" in os.environ else group))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
 
@@ -40,7 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def table(request: pytest.FixtureRequest) -> Table:
     """Where a test of a fault tells what it has seen: docs/reliability.md, when `make reliability` asks."""
     file = os.environ.get("ICONHA_FAULTS_TABLE")
-    return Table(Path(file) if file else None, request.module.SECTION, request.node.nodeid)
+    chosen = getattr(getattr(request.node, "callspec", None), "params", {}).values()
+    on = getattr(request.module, "ON", f"Debian 12, {'pcs' if 'pcs' in chosen else 'crm'}")
+    line = request.function.__code__.co_firstlineno
+    return Table(Path(file) if file else None, request.module.SECTION, on, request.path.stem, line)
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +81,13 @@ def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]
     assert going.process.returncode == 0, going.said
     yield Bench(program)
     terminate(lab, *(one["InstanceId"] for one in picture.machines(lab, program.spec).values()))
+
+
+@pytest.fixture(scope="module")
+def built(bench: Bench) -> Bench:
+    """The pair, built to the end."""
+    until_done(bench.program)
+    return bench
 
 
 def launch(lab: Lab, name: str, **options: Any) -> str:

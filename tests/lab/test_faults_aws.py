@@ -3,88 +3,34 @@
 from __future__ import annotations
 
 import json
-import threading
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from faults import Table
+from faults import Table, sentence
+from front import CLOCKS, Front, error, tls
 from test_lab_account import Account
 from test_lab_account import account as account
 
-from iconha_tui.causes import cause_of
-from iconha_tui.engine.events import Event, StepFinished
+from iconha_tui.engine.events import Event, Probed, StepFinished
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec, loads
 from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 
 SECTION = "AWS"
+ON = "an account alone"
 CREDENTIALS, INSTANCES = STAGES[:2]
-
-
-class Front:
-    """What stands between the program and the account: passes requests on, or answers them with an error of EC2's.
-
-    fault(action, count): (status, code) to answer with instead; count: how often the action was asked for before.
-    """
-
-    def __init__(self, account: Account) -> None:
-        self.asked: list[str] = []
-        self.fault: Callable[[str, int], tuple[int, str] | None] = lambda _action, _count: None
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                action = parse_qs(body.decode())["Action"][0]
-                count = front.asked.count(action)
-                front.asked.append(action)
-                if answer := front.fault(action, count):
-                    status, content = answer[0], _error(answer[1])
-                else:
-                    status, content = front.forward(account.url, body, dict(self.headers))
-                self.send_response(status)
-                self.send_header("Content-Type", "text/xml")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-
-    @staticmethod
-    def forward(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        request = urllib.request.Request(url, data=body, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _error(code: str) -> bytes:
-    error = f"<Errors><Error><Code>{code}</Code><Message>in words of AWS</Message></Error></Errors>"
-    return f"<Response>{error}<RequestID>x</RequestID></Response>".encode()
 
 
 @pytest.fixture
 def front(account: Account) -> Iterator[Front]:
-    front = Front(account)
+    front = Front(account.url)
     yield front
     front.close()
 
@@ -102,7 +48,8 @@ class Operator:
     def spec(self, name: str = "paper") -> Spec:
         config = self.folder / "aws-config"
         keys = "\n".join(f"{key} = {value}" for key, value in self.keys.items())
-        config.write_text(f"[profile me]\nregion = us-east-1\nendpoint_url = {self.front.url}\n{keys}\n")
+        where = f"endpoint_url = {self.front.url}\nca_bundle = {self.folder / 'ca.pem'}"
+        config.write_text(f"[profile me]\nregion = us-east-1\n{where}\n{keys}\n")
         (self.folder / "key").write_text("not read here")
         return loads(
             f'version = 1\nname = "{name}"\n[aws]\nregion = "us-east-1"\nprofile = "me"\nconfig_file = "{config}"\n'
@@ -164,11 +111,6 @@ def operator(account: Account, front: Front, tmp_path: Path) -> Iterator[Operato
     operator.clean()
 
 
-def sentence(failed: StepFinished) -> str:
-    cause = cause_of(failed.text, failed.tail)
-    return f"{failed.where}: {failed.text} {(cause and cause.remedy) or failed.remedy}"
-
-
 def without(account: Account, action: str) -> dict[str, str]:
     """The keys of a user who may do everything but one thing."""
     iam = account.client("iam")
@@ -191,6 +133,9 @@ NEEDED = [
 
 
 def test_each_permission_that_is_missing_alone_is_named(operator: Operator, table: Table) -> None:
+    assert operator.failure(operator.spec()).step == "instances.signin"
+    assert {f"ec2:{each}" for each in operator.front.asked} == {*NEEDED, "ec2:GetCallerIdentity"}, "no call is left out"
+    operator.clean()
     for action in NEEDED:
         operator.keys = without(operator.account, action)
         failed = operator.failure(operator.spec())
@@ -203,6 +148,30 @@ def test_each_permission_that_is_missing_alone_is_named(operator: Operator, tabl
         sees=sentence(failed),
         result="stopped at the call; the next run goes on from there",
         runs=len(NEEDED),
+    )
+
+
+def test_a_permission_that_a_call_needs_beside_its_own_is_named(operator: Operator, table: Table) -> None:
+    """As EC2 words it; moto knows no such dependence."""
+    said = (
+        "You are not authorized to perform this operation. User: arn:aws:iam::1:user/x is not authorized to perform: "
+    )
+    for action in ("ec2:CreateTags", "iam:PassRole"):
+        answer = (
+            403,
+            "UnauthorizedOperation",
+            f"{said}{action} on resource: x because no identity-based policy allows it",
+        )
+        operator.front.fault = lambda asked, _count, answer=answer: answer if asked == "RunInstances" else None  # type: ignore[misc]
+        failed = operator.failure(operator.spec())
+        assert failed.text == f"These credentials may not call ec2:RunInstances: it needs {action}."
+        assert f"Allow {action} in the IAM policy" in failed.remedy
+    table.row(
+        fault="A permission is missing that a call needs beside its own",
+        how="EC2 answers UnauthorizedOperation to RunInstances, with ec2:CreateTags or iam:PassRole in its words",
+        sees=sentence(failed),
+        result="stopped at the call; the next run goes on from there",
+        runs=2,
     )
 
 
@@ -221,11 +190,15 @@ def test_a_stopped_machine_is_started_with_a_permission_of_its_own(operator: Ope
     operator.spec()
     failed = operator.failure(spec)
     assert "may not call ec2:ModifyInstanceAttribute." in failed.text
-    assert any("start_instances" in getattr(each, "shown", "") for each in operator.events)
+    told = [each.text for each in operator.events if isinstance(each, Probed) and "is stopped" in each.text]
+    operator.keys = dict(operator.account.known["operator"])
+    operator.spec()
+    assert operator.failure(spec).step == "instances.signin"
+    assert operator.account.describe(stopped)["State"]["Name"] == "running"
     table.row(
         fault="An instance is stopped",
         how="StopInstances on PRep-02",
-        sees="PRep-02: … is stopped. (then `ec2:start_instances` in the plan)",
+        sees=f"PRep-02: {told[0]} (then `ec2:start_instances` in the plan)",
         result="started, and waited for",
     )
 
@@ -252,10 +225,41 @@ def test_what_aws_refuses_is_a_sentence_at_once(operator: Operator, table: Table
     )
 
 
-def test_throttling_is_waited_out_and_told_when_it_stays(operator: Operator, table: Table) -> None:
+@pytest.mark.parametrize("fault", CLOCKS)
+def test_a_clock_that_is_off_shows_in_the_certificates_too(
+    operator: Operator, table: Table, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    context, authority = tls(["localhost"], CLOCKS[fault])
+    (operator.folder / "ca.pem").write_text(authority)
+    front = Front(operator.account.url, context)
+    operator.front.url = front.url.replace("127.0.0.1", "localhost")
+    try:
+        failed = operator.failure(operator.spec(), CREDENTIALS)
+    finally:
+        front.close()
+    assert "not of this time" in failed.text
+    assert "clock of this machine" in sentence(failed)
+    assert front.asked == []
+    table.row(
+        fault=f"Clock off by an hour, or a proxy's certificate {fault}",
+        how=f"TLS with a certificate that is {fault}",
+        sees=sentence(failed),
+        result="failed before anything was changed; nothing was sent",
+    )
+
+
+def test_throttling_is_waited_out_and_told_when_it_stays(
+    operator: Operator, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore's pauses are looked at, not waited for."""
+    pauses: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=pauses.append))
     operator.front.fault = lambda _action, count: (503, "RequestLimitExceeded") if count < 2 else None
     failed = operator.failure(operator.spec())
     assert failed.step == "instances.signin", "every call was throttled twice, and the run went on"
+    assert len(pauses) == 2 * len(set(operator.front.asked))
+    assert all(0 < pause <= 2 for pause in pauses)
     table.row(
         fault="AWS throttles every call twice",
         how="EC2 answers RequestLimitExceeded",
@@ -263,15 +267,17 @@ def test_throttling_is_waited_out_and_told_when_it_stays(operator: Operator, tab
         result="tried again with pauses; the run goes on",
     )
     operator.clean()
+    operator.front.asked.clear()
     operator.front.fault = lambda action, _count: (503, "RequestLimitExceeded") if action == "DescribeSubnets" else None
     failed = operator.failure(operator.spec("other"))
     assert failed.step == "instances.network"
     assert "throttling" in failed.text
+    assert operator.front.asked.count("DescribeSubnets") == 5
     table.row(
         fault="AWS throttles without end",
         how="EC2 answers RequestLimitExceeded to DescribeSubnets",
         sees=sentence(failed),
-        result="failed after four tries",
+        result="failed after five tries with pauses between",
     )
 
 
@@ -289,14 +295,14 @@ def test_a_call_whose_answer_is_lost_makes_nothing_twice(operator: Operator, tab
             and action not in lost
         ):
             lost.append(action)
-            return 500, _error("InternalError")
+            return 500, error("InternalError")
         return done
 
     front.forward = losing  # type: ignore[method-assign]
     outcomes = []
     for _ in range(6):
         failed = operator.failure(operator.spec())
-        outcomes.append((failed.step, failed.text))
+        outcomes.append((failed.step, sentence(failed)))
         if failed.step == "instances.signin":
             break
     assert failed.step == "instances.signin", outcomes
@@ -311,7 +317,7 @@ def test_a_call_whose_answer_is_lost_makes_nothing_twice(operator: Operator, tab
     table.row(
         fault="The answer to a call that EC2 has carried out is lost",
         how="InternalError after RunInstances, AssociateAddress, AuthorizeSecurityGroupIngress, CreateSecurityGroup",
-        sees=next((f"{text}" for step, text in outcomes if step != "instances.signin"), "nothing"),
+        sees=next((told for step, told in outcomes if step != "instances.signin"), "nothing"),
         result=f"two instances, one address, one group, after {len(outcomes)} run(s)",
     )
 
@@ -350,7 +356,7 @@ def test_machines_in_two_networks_are_refused_before_anything_is_made(operator: 
     )
     spec.nodes[1].instance_id = "i-0123456789abcdef0"
     failed = operator.failure(spec)
-    assert "no such instance in this region" in failed.text
+    assert "no such instance in this region: i-0123456789abcdef0" in failed.text
     table.row(
         fault="An instance of another region",
         how="an id that this region does not know",
@@ -364,6 +370,7 @@ def test_an_api_that_cannot_be_reached(operator: Operator, table: Table) -> None
     operator.front.close()
     failed = operator.failure(spec, CREDENTIALS)
     assert "does not answer" in failed.text
+    assert "no way from this machine" in sentence(failed)
     table.row(
         fault="The EC2 API cannot be reached from here",
         how="nobody listens",
@@ -374,7 +381,7 @@ def test_an_api_that_cannot_be_reached(operator: Operator, table: Table) -> None
 
 def test_two_runs_at_once_share_nothing(account: Account, tmp_path: Path) -> None:
     """The front is per test and the account is shared: runs of different clusters do not see each other's things."""
-    fronts = [Front(account), Front(account)]
+    fronts = [Front(account.url), Front(account.url)]
     operators = [Operator(account, front, tmp_path / str(number)) for number, front in enumerate(fronts)]
     for each in operators:
         each.folder.mkdir()

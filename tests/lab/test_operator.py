@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 from conftest import aws, describe, launch, terminate, wait_state
-from faults import Table
+from faults import Table, sentence
 
-from iconha_tui.causes import cause_of
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec, dumps, loads
 
@@ -129,12 +128,6 @@ def rules(group: dict[str, Any]) -> set[tuple[str, int, int, str]]:
         found |= {(*ports, each["CidrIpv6"]) for each in rule["Ipv6Ranges"]}
         found |= {(*ports, each["GroupId"]) for each in rule["UserIdGroupPairs"]}
     return found
-
-
-def sentence(failed: dict[str, Any]) -> str:
-    """What the operator reads of a failure."""
-    cause = cause_of(failed["text"], failed["tail"])
-    return f"{failed['where']}: {failed['text']} {(cause and cause.remedy) or failed['remedy']}"
 
 
 def test_an_elastic_ip_that_another_machine_holds_is_never_taken(operator: Operator, table: Table) -> None:
@@ -259,19 +252,3 @@ def test_a_host_key_that_has_changed_always_stops(operator: Operator, table: Tab
         )
     finally:
         operator.node(SECOND, "cp -a /root/ssh.kept/. /etc/ssh/ && systemctl restart ssh")
-
-
-def test_a_package_that_is_missing_is_named_with_the_node(operator: Operator) -> None:
-    operator.spec.packages.shell = "pcs"
-    operator.node(
-        FIRST, "mv /etc/apt/sources.list.d /root/sources.kept; : > /etc/apt/sources.list; rm -rf /var/lib/apt/lists/*"
-    )
-    try:
-        failed = operator.failure("--until", "packages")
-        assert (failed["step"], failed["where"]) == ("packages.install", FIRST)
-        assert "apt-get" in failed["command"]
-        assert "Unable to locate package" in failed["tail"] or "has no installation candidate" in failed["tail"]
-        assert "package archive" in failed["remedy"]
-        assert "masked" not in operator.node(FIRST, "systemctl is-enabled corosync pacemaker || true")
-    finally:
-        operator.node(FIRST, "mv /root/sources.kept /etc/apt/sources.list.d")

@@ -24,13 +24,13 @@ def api_names(region: str) -> list[str]:
     ]
 
 
-def make_authority(lab: str, names: list[str]) -> tuple[str, str]:
-    """A new authority that has signed one server certificate for `names`.
+def make_authority(lab: str, names: list[str], begins: datetime.datetime | None = None) -> tuple[str, str]:
+    """A new authority that has signed one server certificate for `names`; both are valid from `begins` on, else as of now.
 
     Returns (the authority's certificate, the server's certificate and key), both PEM. The authority's own key is
     dropped here: nothing else can ever be signed with it.
     """
-    now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    begins = begins or datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"iconha-tui lab {lab}")])
     ca_id = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
@@ -40,8 +40,8 @@ def make_authority(lab: str, names: list[str]) -> tuple[str, str]:
         .issuer_name(ca_name)
         .public_key(ca_key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_before(begins)
+        .not_valid_after(begins + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(ca_id, critical=False)
@@ -54,8 +54,8 @@ def make_authority(lab: str, names: list[str]) -> tuple[str, str]:
         .issuer_name(ca_name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_before(begins)
+        .not_valid_after(begins + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
