@@ -60,8 +60,8 @@ _KEPT_NETWORKS = tuple(
 
 
 class Redactor:
-    """mask: takes out the secrets of a vault. secrets: further values that go wherever they stand. names: words of this
-    machine, each with its stand-in.
+    """mask: takes out the secrets of a vault. secrets: further values that go wherever they stand. names: words of the
+    operator's, each with its stand-in.
 
     counts: how much of which kind was replaced so far.
     """
@@ -97,7 +97,7 @@ class Redactor:
         )
         for name, stand_in in self._names:
             text, found = re.subn(rf"(?<![\w-]){re.escape(name)}(?![\w-])", stand_in.replace("\\", "\\\\"), text)
-            self.counts["names of this machine"] += found
+            self.counts["names of yours"] += found
         return text
 
     def _stand_in(self, kind: str, value: str, form: Callable[[int], str]) -> str:

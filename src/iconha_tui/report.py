@@ -24,6 +24,7 @@ from iconha_tui.engine.step import Vault
 from iconha_tui.errors import SpecTrouble, Trouble, UsageTrouble
 from iconha_tui.redact import Redactor
 from iconha_tui.session import Session
+from iconha_tui.spec import Spec
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
 from iconha_tui.store import Store
@@ -90,7 +91,7 @@ def make(store: Store, name: str, to: Path | None) -> tuple[Path, str]:
     report = Report()
     report.take("versions.txt", _versions())
     _take_files(store, name, report)
-    vault, secrets = Vault(), _environment()
+    vault, secrets, names = Vault(), _environment(), _names_here()
     try:
         session = Session(store, store.spec(name), confirm_host_key=_reject)
     except SpecTrouble as trouble:
@@ -98,11 +99,12 @@ def make(store: Store, name: str, to: Path | None) -> tuple[Path, str]:
     else:
         vault = session.ctx.vault
         secrets += _profile(session)
+        names |= _names_of(session.spec)
         try:
             ask(session, report)
         finally:
             session.close()
-    redactor = Redactor(vault.mask, secrets, _names_here())
+    redactor = Redactor(vault.mask, secrets, {each: word for each, word in names.items() if len(each) > 2})
     files = {each: redactor.clean(text) for each, text in report.files.items()}
     missing = [redactor.clean(each) for each in report.missing]
     files["MANIFEST.txt"] = manifest = _manifest(name, files, missing, redactor)
@@ -210,11 +212,22 @@ def _names_here() -> dict[str, str]:
     names = {str(Path.home()): "~", socket.gethostname(): "this-machine"}
     with suppress(OSError, KeyError):
         names[getpass.getuser()] = "operator"
-    return {
-        name: stand_in
-        for name, stand_in in names.items()
-        if len(name) > 2 and name not in ("root", "/root", "localhost")
+    return {name: stand_in for name, stand_in in names.items() if name not in ("root", "/root", "localhost")}
+
+
+def _names_of(spec: Spec) -> dict[str, str]:
+    """What the operator calls keys, profiles and roles: often themselves or their company."""
+    names = {
+        spec.aws.profile: "profile",
+        spec.awscli.profile: "profile-of-the-nodes",
+        spec.aws.config_file: "config-file",
+        spec.ssh.key_file: "key-file",
+        spec.ssh.user: "ssh-user",
+        spec.instances.key_pair: "key-pair",
+        spec.instances.instance_profile: "instance-profile",
     }
+    names |= {str(Path(file).expanduser()): names[file] for file in (spec.aws.config_file, spec.ssh.key_file) if file}
+    return {name: stand_in for name, stand_in in names.items() if name not in ("default", "ubuntu", "admin", "root")}
 
 
 def _manifest(name: str, files: dict[str, str], missing: list[str], redactor: Redactor) -> str:
@@ -236,8 +249,8 @@ def _manifest(name: str, files: dict[str, str], missing: list[str], redactor: Re
             or ["  nothing"]
         ),
         "",
-        "As they are: the names of the cluster, the nodes and its resources, and what the logs say in words. Look through it",
-        "before you send it, should one of those tell more than you want.",
+        "As they are: the names of the cluster, of the nodes and of resources, regions, versions, times, and what the logs say in",
+        "words. Look through it before you send it, should one of those tell more than you want.",
         "",
     ]
     return "\n".join(lines)

@@ -215,6 +215,27 @@ def test_without_aws_and_with_a_damaged_spec_what_is_here_is_packed(
     assert {"spec.toml", "journal.jsonl", "versions.txt"} <= set(unpacked(tmp_path / "x.tar.gz"))
 
 
+def test_names_of_keys_profiles_and_roles_have_stand_ins(store: Store, outside: Fill, tmp_path: Path) -> None:
+    outside()
+    spec = store.spec("mainnet")
+    spec.aws.profile, spec.awscli.profile, spec.instances.key_pair = "acme-prod", "default", "acme-key"
+    spec.ssh.key_file, spec.ssh.user = "~/.ssh/acme.pem", "ubuntu"
+    store.save(spec)
+    report.make(store, "mainnet", tmp_path / "x.tar.gz")
+    files = unpacked(tmp_path / "x.tar.gz")
+    assert "acme" not in "".join(files.values())
+    told = files["spec.toml"]
+    for words in (
+        'profile = "profile"',
+        'profile = "default"',
+        'key_pair = "key-pair"',
+        'key_file = "key-file"',
+        "ubuntu",
+    ):
+        assert words in told
+    assert "names of yours: in" in files["MANIFEST.txt"]
+
+
 def test_a_log_that_there_is_not_is_no_trouble(store: Store, outside: Fill, tmp_path: Path) -> None:
     outside()
     (store.folder("mainnet") / "journal.jsonl").unlink()
