@@ -122,7 +122,6 @@ def test_every_setting_is_among_the_places() -> None:
 
 
 @settings(max_examples=600, deadline=None)
-@settings(deadline=None)
 @given(st.sampled_from([*PLACES, *((*table, "") for table in TABLES)]), NASTY)
 def test_whatever_stands_in_a_field_is_refused_cleanly_or_taken_and_harmless(way: tuple[str, ...], value: str) -> None:
     data = copy.deepcopy(FULL)
@@ -163,7 +162,6 @@ def test_a_plan_moves_no_terminal(form: list[str], tmp_path: Path, capsys: pytes
 
 
 @settings(max_examples=60, deadline=None)
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n$`\\\"'⟪⟫END_OF_FILE\n")))
 @example("END_OF_FILE\nreboot\nEND_OF_FILE_\n")
 @example("$(reboot) ${HOME} `reboot` \\$ \\\\ \\`")
@@ -282,7 +280,6 @@ def test_xml_that_would_fill_the_memory_is_refused_while_it_is_small(xml: str | 
 
 
 @settings(max_examples=300, deadline=None)
-@settings(deadline=None)
 @given(
     st.lists(
         NASTY | st.sampled_from(["totem {", "}", "version: 2", "nodelist {", "node {", "ring0_addr: 1.2.3.4", "key: x"])
@@ -328,7 +325,6 @@ def test_any_output_can_be_kept_and_json_is_ascii(lines: list[str]) -> None:
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@settings(deadline=None)
 @given(st.lists(NASTY, max_size=4))
 def test_the_journal_takes_any_text(tmp_path: Path, lines: list[str]) -> None:
     journal = Journal(tmp_path)
