@@ -215,6 +215,8 @@ class Pacemaker(Part):
         default_factory=lambda: {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
     )
     """Cluster properties (guide step 6)."""
+    replace: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
+    """What somebody else has set and may be set anew: the digits that the run names. Empty: it stops the run."""
     settle: Annotated[int, Field(ge=5, le=600)] = 90
     """Seconds within which both nodes must be online with a DC."""
 
@@ -245,6 +247,8 @@ class Resource(Part):
     )
     api_delay: Annotated[int, Field(ge=0, le=60)] = 0
     """Seconds that awseip waits between API calls; 0: the agent's own default (3)."""
+    replace: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?$")] = ""
+    """The resource that somebody else has made or changed, and may be made anew: the digits that the run names."""
 
 
 class Spec(Part):

@@ -83,6 +83,8 @@ class FakeNode:
         self.files[path] = content
         self.modes[path] = (mode, owner, backup)
 
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
 
 class FakeCloud:
     def __init__(self) -> None:

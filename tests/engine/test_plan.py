@@ -113,7 +113,7 @@ def test_the_json_form_tells_each_kind_of_action_whole_with_secrets_masked() -> 
             },
             {
                 "kind": "upload", "node": ONE, "path": "/x", "owner": "root:root", "mode": "0600",
-                "content": f"k={MASK}\n", "check": ["true", "{}"], "backup": True, "why": "",
+                "content": f"k={MASK}\n", "check": ["true", "{}"], "backup": True, "noted_in": None, "why": "",
             },
             {"kind": "copy", "from": TWO, "node": ONE, "path": "/k", "owner": "root:root", "mode": "0400", "why": ""},
             {"kind": "call", "service": "ec2", "operation": "allocate_address", "params": {"Domain": "vpc"}, "why": ""},

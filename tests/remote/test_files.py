@@ -1,5 +1,6 @@
 """A file on a node is written whole or not at all, and never through a link."""
 
+import hashlib
 import os
 import re
 import stat
@@ -168,3 +169,33 @@ def test_a_connection_that_breaks_half_way_leaves_the_old_file(
         gone.wait(0.05)
     assert path.read_bytes() == b"old"
     assert strays(folder) == []
+
+
+def test_what_somebody_has_put_there_since_it_was_looked_at_stands(node: SshNode, folder: Path) -> None:
+    path = folder / "corosync.conf"
+    seen = hashlib.sha256(b"seen\n").hexdigest()
+    for there, over in ((b"theirs\n", seen), (b"theirs\n", ""), (None, seen)):
+        path.unlink(missing_ok=True)
+        if there is not None:
+            path.write_bytes(there)
+        with pytest.raises(Trouble, match="changed by somebody while this program was about to write it"):
+            node.write(str(path), b"ours\n", owner=OWNER, backup=True, over=over, note=(str(folder / "note"), "x"))
+        assert (path.read_bytes() if path.exists() else None) == there
+        assert [p.name for p in folder.iterdir()] == ([path.name] if there else [])
+    for there, over in ((b"seen\n", seen), (None, ""), (b"ours\n", seen)):
+        path.unlink(missing_ok=True)
+        if there is not None:
+            path.write_bytes(there)
+        node.write(str(path), b"ours\n", owner=OWNER, over=over)
+        assert path.read_bytes() == b"ours\n"
+
+
+def test_what_is_written_is_noted_each_time_with_whose_it_is(node: SshNode, folder: Path) -> None:
+    note = folder / "notes" / "f.sha256"
+    for content, whose in ((b"one", "a"), (b"two", "it's; b")):
+        node.write(str(folder / "f"), content, owner=OWNER, note=(str(note), whose))
+    assert note.read_text().splitlines() == [
+        f"{hashlib.sha256(b'one').hexdigest()} a",
+        f"{hashlib.sha256(b'two').hexdigest()} it's; b",
+    ]
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (note, note.parent)] == [0o600, 0o700]

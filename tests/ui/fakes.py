@@ -151,6 +151,8 @@ class Make(Step):
     def probe(self, ctx: Context, target: str) -> Verdict:
         if self.word in self.world.files.get(target, set()):
             return Done(f"{self.word} is there", {f"{target}.{self.word}": "1.0"})
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
         return Needed(f"{self.word} is missing")
 
     def plan(self, view: View, target: str) -> list[Action]:

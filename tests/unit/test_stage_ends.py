@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from stage_world import KNOWN, ONE, TWO, World, only, reservation, spec_with
-from test_stage_nodes import cib, crm_mon, nvpair
+from test_stage_nodes import cib, crm_mon, nvpair, remember
 
 from iconha_tui.engine.actions import Run, Upload
 from iconha_tui.engine.ports import Completed
@@ -99,45 +99,74 @@ WORDS = (
 )
 
 
+NOTED = "write /var/lib/iconha-tui/resource.json (root:root 0600)"
+MOVED = primitive(ip="203.0.113.99")
+
+
+def made(world: World, shell: str = "crm", **facts: str) -> None:
+    """What a run of before has made, by its record: the same, but for these facts."""
+    before = View(world.ctx.spec, {**KNOWN, **facts})
+    remember(world, "resource", elastic_ip._plain(elastic_ip.wanted_primitive(before)))
+
+
 @pytest.mark.parametrize(
-    ("shell", "resources", "verdict", "plan"),
+    ("shell", "resources", "ours", "verdict", "plan"),
     [
-        ("crm", "", Needed, [f"crm configure primitive elastic-ip ocf:heartbeat:awseip params {WORDS}"]),
-        ("pcs", "", Needed, [f"pcs resource create elastic-ip ocf:heartbeat:awseip {WORDS}"]),
-        ("crm", primitive(), Done, None),
-        ("pcs", primitive(), Done, None),
-        (
-            "crm",
-            primitive(ip="203.0.113.99"),
-            Needed,
-            [
-                "write /run/iconha-primitive.crm (root:root 0600)",
-                "crm configure load update /run/iconha-primitive.crm",
-                "rm -f /run/iconha-primitive.crm",
-            ],
-        ),
-        ("pcs", primitive(more=nvpair("api_delay", "9")), Needed, [f"pcs resource update elastic-ip {WORDS}"]),
+        ("crm", "", None, Needed, [f"crm configure primitive elastic-ip ocf:heartbeat:awseip params {WORDS}", NOTED]),
+        ("pcs", "", None, Needed, [f"pcs resource create elastic-ip ocf:heartbeat:awseip {WORDS}", NOTED]),
+        ("crm", primitive(), {}, Done, None),
+        ("pcs", primitive(), {}, Done, None),
+        ("crm", primitive(), None, Needed, [NOTED]),
+        ("pcs", MOVED, {"elastic_ip": "203.0.113.99"}, Needed, [f"pcs resource update elastic-ip {WORDS}", NOTED]),
+        ("crm", MOVED, None, Blocked, None),
+        ("crm", MOVED, {}, Blocked, None),
+        ("pcs", primitive(more=nvpair("api_delay", "9")), {}, Blocked, None),
     ],
-    ids=["create, crm", "create, pcs", "there, crm", "there, pcs", "update, crm", "update, pcs"],
+    ids=[
+        "create, crm",
+        "create, pcs",
+        "there, crm",
+        "there, pcs",
+        "by hand, as wanted",
+        "ours of before, pcs",
+        "by hand, other",
+        "changed since",
+        "changed since, pcs",
+    ],
 )
 def test_the_resource_is_made_left_or_updated_in_place(
-    shell: str, resources: str, verdict: type, plan: list[str] | None
+    shell: str, resources: str, ours: dict[str, str] | None, verdict: type, plan: list[str] | None
 ) -> None:
     world = World(spec_with(packages={"shell": shell}))
     world.nodes[ONE].says["cibadmin"] = cib(resources=resources)
-    assert isinstance(world.probe(elastic_ip.Configured(), ONE), verdict)
+    if ours is not None:
+        made(world, **ours)
+    found = world.probe(elastic_ip.Configured(), ONE)
+    assert isinstance(found, verdict)
     if plan is not None:
-        assert [line.replace(" api_delay=", "") for line in world.plan(elastic_ip.Configured(), ONE)] == plan
+        assert world.plan(elastic_ip.Configured(), ONE) == plan
+    if isinstance(found, Blocked):
+        world.ctx.spec.elastic_ip.replace = found.remedy.partition('replace = "')[2].partition('"')[0]
+        assert isinstance(world.probe(elastic_ip.Configured(), ONE), Needed), "the operator has allowed it"
 
 
 def test_what_an_update_writes_is_the_whole_primitive() -> None:
     world = World()
-    world.nodes[ONE].says["cibadmin"] = cib(resources=primitive(ip="203.0.113.99"))
+    world.nodes[ONE].says["cibadmin"] = cib(resources=MOVED)
+    made(world, elastic_ip="203.0.113.99")
     world.probe(elastic_ip.Configured(), ONE)
-    (upload,) = only(elastic_ip.Configured().plan(world.ctx.view, ONE), Upload)
+    upload = only(elastic_ip.Configured().plan(world.ctx.view, ONE), Upload)[0]
     text = "".join(upload.content)
     assert text.startswith("primitive elastic-ip ocf:heartbeat:awseip")
     assert 'elastic_ip="203.0.113.10"' in text
+
+
+def test_a_resource_of_that_name_that_is_no_awseip_is_left_alone() -> None:
+    world = World()
+    world.nodes[ONE].says["cibadmin"] = cib(resources=primitive().replace('type="awseip"', 'type="IPaddr2"'))
+    found = world.probe(elastic_ip.Configured(), ONE)
+    assert isinstance(found, Blocked)
+    assert "ocf:heartbeat:IPaddr2" in found.why
 
 
 def test_a_resource_of_another_name_that_has_the_address_is_no_reason_to_make_a_second() -> None:

@@ -12,7 +12,7 @@ from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import AWS, Blocked, Done, Needed, View
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.stages import instances
+from iconha_tui.stages import corosync, instances
 from iconha_tui.stages.instances import (
     Allocated,
     Associated,
@@ -395,3 +395,32 @@ def test_a_machine_that_was_terminated_is_told_and_its_place_taken_under_a_new_t
         (call,) = only(Machine().plan(world.ctx.view, ONE), Call)
         tokens.append(call.params["ClientToken"])
     assert len(set(tokens)) == 3
+
+
+THEIRS = b"totem {\n  version: 2\n  cluster_name: theirs\n}\nnodelist {\n  node {\n    ring0_addr: 10.0.0.9\n  }\n}\n"
+
+
+class Two:
+    """Both machines, each asked for by its id."""
+
+    state = "running"
+
+    def call(self, service: str, operation: str, params: Any = None) -> dict[str, Any]:
+        return {"Reservations": [reservation(int(params["InstanceIds"][0][-1]), self.state)]}
+
+
+def test_a_cluster_on_chosen_machines_is_told_before_anything_is_changed() -> None:
+    chosen = [{"name": name, "instance_id": KNOWN[f"{name}.instance_id"]} for name in (ONE, TWO)]
+    world = World(spec_with(instances={"mode": "existing"}, nodes=chosen))
+    world.ctx.cloud = two = Two()
+    assert isinstance(world.probe(instances.Free(), ONE), Done)
+    world.nodes[ONE].files[corosync.PATH] = THEIRS
+    found = world.probe(instances.Free(), ONE)
+    assert isinstance(found, Blocked)
+    assert "the cluster theirs with 10.0.0.9, not of the cluster nodecluster with PRep-01 and PRep-02" in found.why
+    assert world.ctx.facts[f"{ONE}.conf_foreign"] in found.remedy
+    world.ctx.spec.corosync.replace = world.ctx.facts[f"{ONE}.conf_foreign"]
+    assert isinstance(world.probe(instances.Free(), ONE), Done)
+    two.state, world.ctx.spec.corosync.replace = "stopped", ""
+    assert isinstance(world.probe(instances.Free(), ONE), Done), "it is looked at once it runs"
+    assert isinstance(World().probe(instances.Free(), ONE), Done), "what a run launches is its own"

@@ -17,7 +17,7 @@ from iconha_tui.engine.actions import Copy, Run, Upload
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Blocked, Done, Needed, Vault, View
 from iconha_tui.spec import Spec
-from iconha_tui.stages import authkey, awscli, corosync, pacemaker, packages
+from iconha_tui.stages import authkey, awscli, corosync, pacemaker, packages, records
 
 KEYS = {"node_access_key_id": "AKIANODEKEYNODEKEY01", "node_secret_access_key": "secretsecretsecret"}
 SYSTEMS = ["ubuntu 18.04", "ubuntu 20.04", "ubuntu 22.04", "ubuntu 24.04", "debian 12", "debian 13"]
@@ -127,10 +127,12 @@ nodelist {
         (PACKAGE_DEFAULT, "inactive\nactivating\n", Needed),
         (PACKAGE_DEFAULT, "inactive\nfailed\n", Done),
         (None, "inactive\ninactive\n", Done),
+        (None, "active\nactive\n@cib.xml\n", Needed),
+        (None, "active\nactive\n@cib.xml\n#\n", Done),
         (corosync.rendered_conf(View(Spec(), KNOWN), ONE), "active\nactive\n@cib.xml\n", Done),
         ("totem {\n  version: 2\n  cluster_name: theirs\n}\n", "active\nactive\n@cib.xml\n", Done),
     ],
-    ids=["running", "its CIB", "starting", "clean", "no file", "our cluster", "somebody's cluster"],
+    ids=["running", "its CIB", "starting", "clean", "none", "none, running", "none, resources", "ours", "somebody's"],
 )
 def test_only_the_packages_own_one_node_cluster_is_cleared_away(conf: str | None, said: str, verdict: type) -> None:
     world = World()
@@ -275,7 +277,8 @@ def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step()
         ("default", "", "", Needed, "It is the package's own.", True),
         ("wanted", "wanted", "", Done, "as wanted", None),
         ("wanted", "", "", Needed, "remembered as this program's", False),
-        ("wanted ", "wanted wanted ", "", Needed, "backup", True),
+        ("wanted ", "wanted ", "", Needed, "backup", True),
+        ("wanted ", "wanted  then another", "", Blocked, "edited by somebody", None),
         ("another", "another", "", Needed, "backup", True),
         ("another", "wanted", "", Blocked, "edited by somebody", None),
         ("another", "", "", Blocked, "has not written", None),
@@ -294,7 +297,7 @@ def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
     if ours:
         whose = "other" if ours.endswith("of other") else world.ctx.spec.tagged
         remembered = [f"{digests[name]} {whose}" for name in found if name in ours]
-        world.nodes[ONE].files[corosync.OURS] = "\n".join(remembered).encode()
+        world.nodes[ONE].files[records.CONF] = "\n".join(remembered).encode()
     if there is not None:
         world.nodes[ONE].files[corosync.PATH] = found[there].encode()
     said = world.probe(corosync.Configured(), ONE)
@@ -302,10 +305,12 @@ def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
     assert words in (said.evidence if isinstance(said, Done) else said.why)
     if writes is not None:
         actions = corosync.Configured().plan(world.ctx.view, ONE)
-        assert bool(only(actions, Upload)) == writes
-        assert only(actions, Run)
+        assert (bool(only(actions, Upload)), bool(only(actions, Run))) == (writes, not writes)
+        for upload in only(actions, Upload):
+            assert upload.over == (digests[there] if there else "")
+            assert upload.note == (records.CONF, world.ctx.spec.tagged)
     if isinstance(said, Blocked):
-        assert digests["another"][:16] in said.remedy
+        assert digests[there or ""][:16] in said.remedy
 
 
 def test_an_edited_file_that_the_checker_refuses_goes_nowhere_and_its_line_is_named() -> None:
@@ -437,18 +442,20 @@ STRANGER = '<node name="node1" id="9" online="{online}" standby="false" pending=
         ((ONE, TWO, "node1"), None, Needed, ["crm_node --force --remove node1"]),
         ((ONE, TWO, "node1"), "true", Blocked, None),
         (
-            (ONE, TWO, "--all", "a b"),
+            (ONE, TWO, "node1", "ip-10-0-0-12"),
             None,
             Needed,
-            ["crm_node --force --remove --all", "crm_node --force --remove 'a b'"],
+            ["crm_node --force --remove node1", "crm_node --force --remove ip-10-0-0-12"],
         ),
+        ((ONE, TWO, "node1", "PRep-03"), None, Blocked, None),
+        ((ONE, TWO, "--all", "a b"), None, Blocked, None),
     ],
-    ids=["none", "offline", "unheard of", "a living third", "odd names"],
+    ids=["none", "offline", "unheard of", "a living third", "a machine's own name", "a third that is off", "odd names"],
 )
 def test_a_phantom_node_is_removed_and_a_living_one_is_not(
     nodes: tuple[str, ...], online: str | None, verdict: type, plan: list[str] | None
 ) -> None:
-    world = World()
+    world = World(facts={f"{TWO}.hostname": "ip-10-0-0-12"})
     world.nodes[ONE].says["cibadmin"] = cib(nodes=nodes)
     monitor = crm_mon().replace("</nodes>", STRANGER.format(online=online)) if online else crm_mon()
     world.nodes[ONE].says["crm_mon"] = monitor
@@ -458,58 +465,94 @@ def test_a_phantom_node_is_removed_and_a_living_one_is_not(
 
 
 GUIDE = nvpair("stonith-enabled", "false") + nvpair("no-quorum-policy", "ignore")
+FENCED = nvpair("stonith-enabled", "true") + nvpair("no-quorum-policy", "ignore")
+NOTED = "write /var/lib/iconha-tui/properties.json (root:root 0600)"
+SET = {
+    "crm": ["crm configure property stonith-enabled=false", "crm configure property no-quorum-policy=ignore", NOTED],
+    "pcs": ["pcs property set stonith-enabled=false", "pcs property set no-quorum-policy=ignore", NOTED],
+}
+THE_GUIDES = {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
 
 
 @pytest.mark.parametrize(
-    ("shell", "there", "wanted", "why", "plan"),
+    ("shell", "there", "ours", "wanted", "why", "plan"),
     [
-        ("crm", GUIDE, None, None, None),
+        ("crm", GUIDE, THE_GUIDES, None, None, None),
+        ("crm", GUIDE, {}, None, "They are as wanted, and to be remembered as this program's.", [NOTED]),
         (
             "crm",
             "",
+            {},
             None,
             "stonith-enabled is not set; no-quorum-policy is not set.",
-            [
-                "crm configure property stonith-enabled=false",
-                "crm configure property no-quorum-policy=ignore",
-                "crm configure show",
-            ],
+            [*SET["crm"], "crm configure show"],
         ),
-        (
-            "pcs",
-            nvpair("stonith-enabled", "true") + nvpair("no-quorum-policy", "ignore"),
-            None,
-            "stonith-enabled is true.",
-            ["pcs property set stonith-enabled=false", "pcs property set no-quorum-policy=ignore", "pcs config"],
-        ),
-        ("crm", "", {}, None, None),
+        ("pcs", FENCED, {"stonith-enabled": "true"}, None, "stonith-enabled is true.", [*SET["pcs"], "pcs config"]),
+        ("crm", "", {}, {}, None, None),
         (
             "pcs",
             GUIDE,
+            THE_GUIDES,
             {"cluster-delay": "30s"},
             "cluster-delay is not set.",
-            ["pcs property set cluster-delay=30s", "pcs config"],
+            ["pcs property set cluster-delay=30s", NOTED, "pcs config"],
         ),
     ],
-    ids=["as the guide has them", "crm", "pcs", "none wanted", "another"],
+    ids=["as the guide has them", "by hand, the guide's", "crm", "ours of before, pcs", "none wanted", "another"],
 )
 def test_the_clusters_properties_are_set_where_they_differ(
-    shell: str, there: str, wanted: dict[str, str] | None, why: str | None, plan: list[str] | None
+    shell: str,
+    there: str,
+    ours: dict[str, str],
+    wanted: dict[str, str] | None,
+    why: str | None,
+    plan: list[str] | None,
 ) -> None:
     tables: dict[str, Any] = {"packages": {"shell": shell}}
     if wanted is not None:
         tables["pacemaker"] = {"properties": wanted}
     world = World(spec_with(**tables))
     world.nodes[ONE].says["cibadmin"] = cib(there)
+    remember(world, "properties", ours)
     verdict = world.probe(pacemaker.Properties(), ONE)
     assert (verdict.why if isinstance(verdict, Needed) else None) == why
     if plan is not None:
         assert world.plan(pacemaker.Properties(), ONE) == plan
 
 
+def remember(world: World, what: str, value: Any) -> None:
+    """What a run of before has set, by its own record on the first node."""
+    note = records.remember(world.ctx.view, ONE, what, value)
+    world.nodes[ONE].files[note.path] = "".join(str(part) for part in note.content).encode()
+
+
+@pytest.mark.parametrize("ours", [{}, THE_GUIDES], ids=["never ours", "changed since"])
+def test_a_property_that_somebody_has_set_is_not_set_anew_without_a_yes(ours: dict[str, str]) -> None:
+    world = World()
+    world.nodes[ONE].says["cibadmin"] = cib(FENCED)
+    if ours:
+        remember(world, "properties", ours)
+    found = world.probe(pacemaker.Properties(), ONE)
+    assert isinstance(found, Blocked)
+    assert "stonith-enabled is true, and false is wanted" in found.why
+    world.ctx.spec.pacemaker.replace = found.remedy.partition('replace = "')[2].partition('"')[0]
+    assert isinstance(world.probe(pacemaker.Properties(), ONE), Needed)
+    assert world.plan(pacemaker.Properties(), ONE) == [*SET["crm"], "crm configure show"]
+    world.nodes[ONE].says["cibadmin"] = cib(FENCED.replace("ignore", "freeze"))
+    assert isinstance(world.probe(pacemaker.Properties(), ONE), Blocked), "the yes was for another value"
+
+
+def test_a_record_that_is_another_clusters_or_damaged_counts_for_nothing() -> None:
+    world = World()
+    world.nodes[ONE].says["cibadmin"] = cib(FENCED)
+    for text in (b"", b"{", b"[]", b'{"cluster": "other", "stonith-enabled": "true"}'):
+        world.nodes[ONE].files["/var/lib/iconha-tui/properties.json"] = text
+        assert isinstance(world.probe(pacemaker.Properties(), ONE), Blocked)
+
+
 def test_the_guides_two_properties_say_what_they_mean() -> None:
     actions = pacemaker.Properties().plan(View(Spec()), ONE)
-    assert [bool(action.why) for action in actions] == [True, True, True]
+    assert all(action.why for action in actions)
     assert "unfit for production" in actions[0].why
 
 

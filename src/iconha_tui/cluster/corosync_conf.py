@@ -39,6 +39,7 @@ __all__ = [
     "Section",
     "check",
     "departures",
+    "described",
     "diff",
     "differing_lines",
     "has_errors",
@@ -80,6 +81,16 @@ def check(
     # "error" sorts before "warning": what is cut off where there is too much are warnings.
     most_serious = sorted(set(findings), key=lambda finding: (finding.severity, finding))[:MAX_FINDINGS]
     return sorted(most_serious)
+
+
+def described(text: str) -> str:
+    """Whose cluster a corosync.conf is of, in words: "the cluster old with alpha, beta and 10.0.0.9"."""
+    if len(text) > MAX_CHARACTERS:
+        return "no cluster"
+    cmap = corosync_cmap.build(parse(text))
+    names = [node.text("name") or node.text("ring0_addr") or "a node without a name" for node in cmap.nodes]
+    told = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or "no nodes"
+    return f"the cluster {cmap.text('totem.cluster_name') or 'without a name'} with {told}"
 
 
 def is_package_default(text: str) -> bool:

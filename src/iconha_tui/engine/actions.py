@@ -88,6 +88,9 @@ class Upload:
 
     check: a command that judges the new file before it replaces the old one, "{}" standing for its temporary path;
     a refusal leaves the old file untouched. backup: keep the old file as PATH.iconha-<time>.
+    over: the SHA-256 of the file that it may replace, "" where there is to be none; None: any. What somebody has put there
+    since it was looked at is left alone. note: a file there, and whose this one is: once it is in place, a line
+    `SHA-256 whose` is added to that file.
     """
 
     target: str
@@ -98,6 +101,8 @@ class Upload:
     owner: str = "root:root"
     check: tuple[str, ...] | None = None
     backup: bool = False
+    over: str | None = None
+    note: tuple[str, str] | None = None
 
     def shown(self) -> str:
         return f"write {self.path} ({self.owner} {self.mode:04o})"

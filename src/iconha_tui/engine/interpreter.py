@@ -51,7 +51,14 @@ def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], Non
         case Upload():
             content = ctx.vault.reveal(action.content).encode()
             ctx.node(action.target).write(
-                action.path, content, mode=action.mode, owner=action.owner, check=action.check, backup=action.backup
+                action.path,
+                content,
+                mode=action.mode,
+                owner=action.owner,
+                check=action.check,
+                backup=action.backup,
+                over=action.over,
+                note=action.note,
             )
         case Copy():
             copied = ctx.node(action.source).read(action.path)

@@ -61,6 +61,7 @@ def _action(action: Action) -> dict[str, Any]:
                 "content": masked(action.content),
                 "check": list(action.check) if action.check else None,
                 "backup": action.backup,
+                "noted_in": action.note[0] if action.note else None,
                 "why": action.why,
             }
         case Copy():

@@ -73,8 +73,13 @@ class Node(Protocol):
         check: tuple[str, ...] | None = None,
         backup: bool = False,
     ) -> None:
-        """Write a file as root: temporary file beside it (0600), check, fsync, rename. Raises Trouble with check's words."""
+        """Write a file as root: temporary file beside it (0600), check, fsync, rename. Raises Trouble with check's words.
 
+        over, note: as in `actions.Upload`.
+        """
+
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
 
 class Cloud(Protocol):
     """AWS: one call, its answer as boto3 gives it, all pages merged. Raises `Trouble` with a sentence and a remedy."""

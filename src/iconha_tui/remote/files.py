@@ -26,8 +26,8 @@ exec cat -- "$1"
 _WRITE = """
 set -eu
 umask 077
-path=$1 temporary=$2 size=$3 mode=$4 owner=$5 backup=$6
-shift 6
+path=$1 temporary=$2 size=$3 mode=$4 owner=$5 backup=$6 over=$7 note=$8 whose=$9
+shift 9
 folder=${path%/*}
 [ -n "$folder" ] || folder=/
 if [ ! -d "$folder" ]; then (umask 022; mkdir -p -- "$folder"); fi
@@ -45,13 +45,23 @@ chown -- "$owner" "$temporary"
 chmod -- "$mode" "$temporary"
 sync -- "$temporary"
 if [ -n "$backup" ] && [ -e "$path" ] && ! cmp -s -- "$path" "$temporary"; then
+if [ "$over" != any ] && ! cmp -s -- "$path" "$temporary"; then
+  found=; [ ! -e "$path" ] || found=$(sha256sum <"$path")
+  [ "${found%% *}" = "$over" ] || exit 76
+fi
   cp -p -- "$path" "$backup"
   sync -- "$backup"
 fi
 mv -fT -- "$temporary" "$path"
+digest=$(sha256sum <"$temporary")
 trap - EXIT
 sync -- "$folder"
 """
+if [ -n "$note" ]; then
+  mkdir -p -- "${note%/*}"
+  echo "${digest%% *} $whose" >>"$note"
+  sync -- "$note"
+fi
 
 _REASONS = {
     71: (
@@ -99,12 +109,22 @@ def read(node: Executor, path: str) -> bytes | None:
 
 
 def write(
-    node: Executor, path: str, content: bytes, *, mode: int, owner: str, check: tuple[str, ...] | None, backup: bool
+    node: Executor,
+    path: str,
+    content: bytes,
+    *,
+    mode: int,
+    owner: str,
+    check: tuple[str, ...] | None,
+    backup: bool,
+    over: str | None = None,
+    note: tuple[str, str] | None = None,
 ) -> None:
     """Write a file whole or not at all, as `ports.Node.write` says.
 
     The temporary file stands beside its place under a hidden name. backup: the old file stays as PATH.iconha-<UTC time>,
-    unless it already has this content. Raises Trouble, with the words of `check` where that refused the file.
+    unless it already has this content. over, note: as in `actions.Upload`.
+    Raises Trouble, with the words of `check` where that refused the file.
     """
     _absolute(node, path)
     if not _OWNER.fullmatch(owner) or not 0 <= mode <= 0o777:
@@ -117,7 +137,8 @@ def write(
     temporary = f"{folder}/.{name[:100]}.iconha-{secrets.token_hex(6)}"
     kept = f"{path}.iconha-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if backup else ""
     judge = tuple(part.replace("{}", temporary) for part in check or ())
-    argv = ("sh", "-c", _WRITE, "iconha-write", path, temporary, str(len(content)), f"{mode:04o}", owner, kept, *judge)
+    how = (str(len(content)), f"{mode:04o}", owner, kept, "any" if over is None else over, *(note or ("", "")))
+    argv = ("sh", "-c", _WRITE, "iconha-write", path, temporary, *how, *judge)
     out: dict[bool, list[bytes]] = {False: [], True: []}
     timeout = _CHECK_TIMEOUT if check else _TIMEOUT
     code = node.execute(argv, lambda data, err: out[err].append(data), stdin=content, timeout=timeout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iconha_tui.engine.step import View
+from iconha_tui.screens import not_ours
 from iconha_tui.stages.elastic_ip import STAGE, creation, guide_creation
 from iconha_tui.widgets.command_note import CommandNote
 from iconha_tui.widgets.fields import TextField
@@ -49,6 +50,7 @@ def form() -> Form:
             hint="awseip's pause between its calls; 0: its own 3.",
         ),
         MappingField("elastic_ip.meta", "Meta attributes", META, others="target-role=Started"),
+        not_ours.choice("elastic_ip", "primitive_foreign", "A resource"),
         beside=CommandNote(
             STAGE,
             "elastic_ip.primitive",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iconha_tui.engine.step import View
+from iconha_tui.screens import not_ours
 from iconha_tui.stages.pacemaker import GUIDE_PROPERTIES, PROPERTY_MEANS, STAGE, guide_commands
 from iconha_tui.widgets.command_note import CommandNote
 from iconha_tui.widgets.fields import TextField
@@ -34,5 +35,6 @@ def form() -> Form:
             hint="Both nodes must be online with a coordinator by then.",
             short=True,
         ),
+        not_ours.choice("pacemaker", "properties_foreign", "A property"),
         beside=CommandNote(STAGE, "pacemaker.properties", guide_commands, _why),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
+from dataclasses import dataclass
+from typing import Literal
 
 from iconha_tui.cluster.corosync_conf import (
     CorosyncSettings,
@@ -12,6 +13,8 @@ from iconha_tui.cluster.corosync_conf import (
     NodeAddress,
     check,
     departures,
+    described,
+    differing_lines,
     has_errors,
     is_package_default,
     render,
@@ -19,20 +22,14 @@ from iconha_tui.cluster.corosync_conf import (
 from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
-from iconha_tui.text import clean
+from iconha_tui.errors import Trouble
+from iconha_tui.stages import records
+from iconha_tui.stages.authkey import PATH as KEY
+from iconha_tui.text import clean, whole_number
 
 PATH = "/etc/corosync/corosync.conf"
-OURS = "/var/lib/iconha-tui/corosync.conf.sha256"
-"""What this program has put at PATH, on each node: a line `SHA-256 cluster` each time. Any other file is somebody's work."""
-
 
 MOVES = "the address may leave the node with it, and our connection: so it runs in a unit"
-
-
-def writer_of(record: str, digest: str) -> str | None:
-    """The cluster for which this program wrote the file with that digest, by the words of OURS; None: it did not."""
-    lines = (line.split() for line in record.splitlines())
-    return next((line[1] for line in reversed(list(lines)) if len(line) == 2 and line[0] == digest), None)
 
 
 # RFC 5737 addresses stand in for the ones that are not known yet, and are replaced by markers in the rendered text.
@@ -40,12 +37,22 @@ _STAND_INS = ("192.0.2.1", "192.0.2.2")
 
 
 def addresses(view: View) -> tuple[NodeAddress, NodeAddress]:
-    """The nodelist: names of the spec, private addresses as AWS tells them (stand-ins while they are not known)."""
+    """The nodelist: names of the spec, private addresses as AWS tells them (stand-ins while they are not known).
+
+    Raises Trouble where AWS tells something that is no address.
+    """
     first, second = (
-        NodeAddress(name, str(view.facts.get(f"{name}.private_ip") or stand_in), number)
+        _address(name, str(view.facts.get(f"{name}.private_ip") or stand_in), number)
         for number, (name, stand_in) in enumerate(zip(view.spec.names, _STAND_INS, strict=True), start=1)
     )
     return first, second
+
+
+def _address(name: str, private: str, number: int) -> NodeAddress:
+    try:
+        return NodeAddress(name, private, number)
+    except ValueError as error:
+        raise Trouble(f"{error}", where=name, remedy="Look at the instance's addresses in the EC2 console.") from error
 
 
 def settings(view: View) -> CorosyncSettings:
@@ -85,6 +92,74 @@ def findings(view: View, text: str, node: str) -> list[Finding]:
     return check(text, nodes=pair, host=host)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """The corosync.conf that a node has. digest: its SHA-256, "" where there is none. whose: what is known of it.
+
+    foreign: a sentence on whose work it is, where nobody has allowed that it is replaced; "" otherwise.
+    """
+
+    digest: str
+    whose: Literal["nobody's", "wanted", "the package's", "ours", "allowed", "somebody's"]
+    remembered: bool = False
+    foreign: str = ""
+    remedy: str = ""
+
+
+def standing(ctx: Context, node: str, wanted: str) -> Standing:
+    """What a node has in the place of the `wanted` text, and whose work that is."""
+    there = ctx.node(node).read(PATH)
+    if there is None:
+        return Standing("", "nobody's")
+    text = there.decode(errors="replace")
+    digest = hashlib.sha256(there).hexdigest()
+    record = (ctx.node(node).read(records.CONF) or b"").decode(errors="replace")
+    writer = records.conf_writer(record, digest)
+    ours = writer == ctx.spec.tagged
+    if text == wanted:
+        return Standing(digest, "wanted", remembered=ours)
+    if is_package_default(text):
+        return Standing(digest, "the package's")
+    if ours:
+        return Standing(digest, "ours")
+    short, allowed = digest[: records.DIGITS], ctx.spec.corosync.replace
+    if short in allowed.split("+"):
+        return Standing(digest, "allowed")
+    if writer:
+        why = f"It is part of another cluster of this program, {clean(writer)}, by its corosync.conf."
+    elif record:
+        why = "Its corosync.conf was edited by somebody since this program wrote it."
+    else:
+        why = "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work."
+    return Standing(
+        digest,
+        "somebody's",
+        foreign=f"{why} {_how_it_differs(text, wanted)}",
+        remedy="Take what you need of it into the editor of the corosync stage. Then allow there that it is replaced (in a spec: "
+        f'[corosync] replace = "{"+".join(filter(None, (allowed, short)))}"); it is kept as a backup beside the new one.',
+    )
+
+
+def _how_it_differs(text: str, wanted: str) -> str:
+    """The cluster that it names, where that is another one; else the first line that is not as wanted."""
+    named, expected = described(text), described(wanted)
+    if named != expected:
+        return clean(f"It is of {named[:200]}, not of {expected}.")
+    theirs = next(iter(differing_lines(wanted, text)[1]), 0)
+    if not theirs:
+        return "Lines of the wanted file are missing in it."
+    return clean(f"Its line {theirs} is another: {text.splitlines()[theirs - 1].strip()[:100]!r}.")
+
+
+_TO_DO = {
+    "nobody's": "There is no corosync.conf.",
+    "wanted": "It is as wanted, and to be remembered as this program's.",
+    "the package's": "It is the package's own.",
+    "ours": "It differs from what is wanted; the old file is kept as a backup.",
+    "allowed": "It is not this cluster's, and is replaced as you allow; it is kept as a backup.",
+}
+
+
 class Configured(Step):
     id = "corosync.conf"
     title = "corosync.conf is in place"
@@ -112,66 +187,52 @@ class Configured(Step):
                 f"The checker refuses the file: line {first.line}, column {first.column}: {first.message}",
                 "Correct it in the corosync stage's editor.",
             )
-        there = ctx.node(target).read(PATH)
-        facts = {f"{target}.conf_as_wanted": False, f"{target}.conf_foreign": None}
-        if there is None:
-            return Needed("There is no corosync.conf.", facts)
-        digest = hashlib.sha256(there).hexdigest()
-        record = (ctx.node(target).read(OURS) or b"").decode(errors="replace")
-        writer = writer_of(record, digest)
-        if there.decode(errors="replace") == text:
-            facts[f"{target}.conf_as_wanted"] = True
-            if writer != ctx.spec.tagged:
-                return Needed("It is as wanted, and to be remembered as this program's.", facts)
-            return Done(f"as wanted, SHA-256 {digest[:16]}…", facts)
-        if is_package_default(there.decode(errors="replace")):
-            return Needed("It is the package's own.", facts)
-        if writer == ctx.spec.tagged:
-            return Needed("It differs from what is wanted; the old file is kept as a backup.", facts)
-        if digest[:16] in ctx.spec.corosync.replace.split("+"):
-            return Needed("It is not this cluster's, and is replaced as you allow; it is kept as a backup.", facts)
-        if writer:
-            why = f"It is part of another cluster of this program, {clean(writer)}, by its corosync.conf."
-        elif record:
-            why = "Its corosync.conf was edited by somebody since this program wrote it."
-        else:
-            why = "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work."
-        allowed = "+".join(filter(None, (ctx.spec.corosync.replace, digest[:16])))
-        return Blocked(
-            why,
-            "Take what you need of it into the editor of the corosync stage. Then allow there that it is replaced (in a spec: "
-            f'[corosync] replace = "{allowed}"); it is kept as a backup beside the new one.',
-            {**facts, f"{target}.conf_foreign": digest[:16]},
-        )
+        there = standing(ctx, target, text)
+        facts = {
+            f"{target}.conf_as_wanted": there.whose == "wanted",
+            f"{target}.conf_sha256": there.digest,
+            f"{target}.conf_foreign": there.digest[: records.DIGITS] if there.foreign else None,
+        }
+        if there.whose == "somebody's":
+            return Blocked(there.foreign, there.remedy, facts)
+        if there.whose == "wanted" and there.remembered:
+            return Done(f"as wanted, SHA-256 {there.digest[:16]}…", facts)
+        return Needed(_TO_DO[there.whose], facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
         old = str(view.facts.get(f"{target}.corosync") or "").startswith("2.")
         judge = ("env", "COROSYNC_MAIN_CONFIG_FILE={}", "corosync", "-t") if old else ("corosync", "-t", "-c", "{}")
+        text = wanted_conf(view, target)
+        if view.facts.get(f"{target}.conf_as_wanted"):
+            return [records.note_conf(view, target, text)]
         upload = Upload(
             target,
             PATH,
-            (wanted_conf(view, target),),
-            "corosync -t judges it before it replaces the old one",
+            (text,),
+            "corosync -t judges it before it replaces the old one; its SHA-256 is noted on the node",
             check=judge,
             backup=True,
+            over=view.facts.get(f"{target}.conf_sha256"),
+            note=(records.CONF, view.spec.tagged),
         )
-        whose = shlex.quote(view.spec.tagged)
-        remember = (
-            f"install -d -m 0700 {OURS.rpartition('/')[0]} && "
-            f"echo \"$(sha256sum {PATH} | cut -d' ' -f1)\" {whose} >>{OURS}"
-        )
-        written: list[Action] = [] if view.facts.get(f"{target}.conf_as_wanted") else [upload]
-        return [*written, Run(target, ("sh", "-c", remember), "so that somebody else's file is told from this one")]
+        return [upload]
 
     def remedy(self, view: View) -> str:
         return "Correct what corosync names in the editor of the corosync stage, then retry; the old file is still in place."
 
 
 _STATE = (
-    f"systemctl is-active corosync; stat -c %Y {PATH}; "
+    f"systemctl is-active corosync; stat -c %Y {PATH} @KEY@ 2>/dev/null | sort -n | tail -n 1; "
     "date -d \"$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)\" +%s; "
+    f"sha256sum {PATH} | cut -d' ' -f1; "
     "corosync-cmapctl 2>/dev/null | grep members"
 )  # fmt: skip
+
+
+def _state(view: View, node: str) -> str:
+    """A script that looks at Corosync. A key that is newer than it counts where Corosync reads one: not with udpu on 3."""
+    keyed = view.spec.corosync.transport == "knet" or str(view.facts.get(f"{node}.corosync") or "").startswith("2.")
+    return _STATE.replace("@KEY@", KEY if keyed else "")
 
 
 class Joined(Step):
@@ -185,16 +246,23 @@ class Joined(Step):
     departs = "It is enabled too, so that it starts at boot; one that runs already is restarted, to read the new file."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        said = (*ctx.node(target).run(("sh", "-c", _STATE)).stdout.splitlines(), "", "", "")
+        script = _state(ctx.view, target)
+        said = (*ctx.node(target).run(("sh", "-c", script)).stdout.splitlines(), "", "", "", "")
+        wanted = wanted_conf(ctx.view, target)
+        if said[3] != hashlib.sha256(wanted.encode()).hexdigest():
+            there = standing(ctx, target, wanted)
+            if there.foreign:
+                return Blocked(there.foreign, there.remedy)
         if said[0] != "active":
             return Needed(
                 "Corosync does not run.", {f"{target}.corosync_runs": False, f"{target}.corosync_stale": False}
             )
-        stale = said[1].isdigit() and said[2].isdigit() and int(said[1]) > int(said[2])
+        written, started = whole_number(said[1]), whole_number(said[2])
+        stale = written is not None and started is not None and written > started
         facts = {f"{target}.corosync_runs": True, f"{target}.corosync_stale": stale}
         if stale:
             return Needed("Corosync runs with an older corosync.conf.", facts)
-        members = parse_members("\n".join(said[3:]))
+        members = parse_members("\n".join(said[4:]))
         joined = {address for member in members if member.status == "joined" for address in member.addresses.values()}
         missing = [node for node in ctx.spec.names if ctx.fact(f"{node}.private_ip") not in joined]
         if missing:

@@ -6,14 +6,17 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from iconha_tui.cluster import shells
 from iconha_tui.cluster.primitive import Operation, Primitive, differences
 from iconha_tui.engine.actions import Action, Run, Upload, unknown_facts
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages import records
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
 from iconha_tui.stages.pacemaker import OnFirst, read_cib, read_status
+from iconha_tui.text import clean
 
 
 def wanted_primitive(view: View) -> Primitive:
@@ -76,7 +79,7 @@ class Configured(OnFirst):
         wanted = wanted_primitive(ctx.view)
         primitives = read_cib(ctx, target).primitives
         actual = primitives.get(wanted.id)
-        facts = {"primitive": actual}
+        facts: dict[str, Any] = {"primitive": actual, "primitive_as_wanted": False, "primitive_foreign": None}
         if actual is None:
             rivals = [
                 each.id
@@ -89,17 +92,39 @@ class Configured(OnFirst):
                     f'Use its name (in a spec: [elastic_ip] id = "{rivals[0]}"), or remove it.',
                 )
             return Needed("It is not configured.", facts)
+        if actual.agent != wanted.agent:
+            return Blocked(
+                f"There is a resource {wanted.id} already, of {clean(actual.agent)}.",
+                "Choose another name in the elastic_ip stage (in a spec: [elastic_ip] id), or remove that one.",
+                facts,
+            )
         found = differences(wanted, actual)
+        written = records.remembered(ctx, target, RECORD)
+        if found and not _is(written, actual):
+            digest = facts["primitive_foreign"] = records.digest_of(_plain(actual))
+            if digest != ctx.spec.elastic_ip.replace:
+                return Blocked(
+                    f"Somebody has made or changed the resource {wanted.id}, not this program: {clean(' '.join(found))}",
+                    "Set what is to stay as it is in the elastic_ip stage. To have the rest made as wanted, allow it there (in a "
+                    f'spec: [elastic_ip] replace = "{digest}").',
+                    facts,
+                )
         if found:
-            return Needed(" ".join(found), facts)
+            return Needed(clean(" ".join(found)), facts)
+        facts["primitive_as_wanted"] = True
+        if written != json.loads(json.dumps(_plain(wanted))):
+            return Needed("It is as wanted, and to be remembered as this program's.", facts)
         return Done(f"{wanted.id}: {wanted.agent}, {wanted.params['elastic_ip']}", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
         shell = view.spec.packages.shell
         wanted = wanted_primitive(view)
         actual = view.facts.get("primitive")
+        note = records.remember(view, target, RECORD, _plain(wanted))
+        if view.facts.get("primitive_as_wanted"):
+            return [note]
         if actual is None:
-            return [Run(target, creation(view), "awseip moves the address", timeout=180)]
+            return [Run(target, creation(view), "awseip moves the address", timeout=180), note]
         change = shells.update(shell, wanted, actual)
         actions: list[Action] = []
         if change.file and change.content:

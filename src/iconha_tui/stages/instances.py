@@ -13,8 +13,9 @@ from typing import Any
 from iconha_tui.engine.actions import Action, Call, Lookup, Run
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import tags
+from iconha_tui.stages import corosync, records, tags
 from iconha_tui.stages.lookup import look_up
+from iconha_tui.text import whole_number
 
 CANONICAL = "099720109477"
 """Canonical's AWS account (Ubuntu documentation, "Find Ubuntu images on AWS"): nobody else's "ubuntu" is believed."""
@@ -26,6 +27,8 @@ _OLD_AGENTS = {"ubuntu 18.04", "ubuntu 20.04"}
 
 BOOT = 240.0
 """Seconds within which a machine that was just started lets one in."""
+UP = 30.0
+"""Seconds for which one that has been up for longer is waited for."""
 
 ALIVE = ["pending", "running", "stopping", "stopped"]
 
@@ -142,6 +145,44 @@ class Network(OnAws):
                 "Corosync needs both in one network: choose machines or subnets of the same VPC.",
             )
         return Done(f"VPC {facts['vpc_id']}", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
+class Free(Step):
+    """The corosync stage would stop at such a file too, but packages would be installed, and the address given, by then."""
+
+    id = "instances.free"
+    title = "No other cluster is on the machines"
+    usual = 1.0
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        if ctx.spec.instances.mode == "launch":
+            return Done("not asked: the machines are this cluster's own")
+        facts = {
+            name: value
+            for node in ctx.spec.names
+            for name, value in look_up(ctx, instance_lookups(ctx.view, node)).items()
+        }
+        ctx.learn(facts)
+        later = "the corosync stage looks before it writes"
+        if facts[f"{target}.state"] != "running":
+            return Done(f"it is {facts[f'{target}.state']}: {later}", facts)
+        try:
+            there = corosync.standing(ctx, target, corosync.wanted_conf(ctx.view, target))
+        except ValueError as error:
+            return Blocked(str(error), "Correct it in the corosync stage.")
+        except Trouble as trouble:
+            if not trouble.transient:
+                raise
+            return Done(f"SSH does not reach it yet: {later}", facts)
+        if there.foreign:
+            digits = there.digest[: records.DIGITS]
+            return Blocked(there.foreign, there.remedy, {**facts, f"{target}.conf_foreign": digits})
+        return Done(
+            {"wanted": "it is this one", "ours": "it is this one"}.get(there.whose, "none that is to be kept"), facts
+        )
 
     def plan(self, view: View, target: str) -> list[Action]:
         return []
@@ -418,7 +459,7 @@ class Associated(OnAws):
         holder, address = facts["holder"], facts["elastic_ip"]
         ours = {facts[f"{node}.instance_id"]: node for node in ctx.spec.names}
         if not holder:
-            return Needed(f"{address} leads nowhere yet.", facts)
+            return Needed(f"{address or 'The address'} leads nowhere yet.", facts)
         if holder not in ours:
             return Blocked(
                 f"{address} belongs to another machine now ({holder}).",
@@ -461,7 +502,7 @@ class Signin(Step):
         """Four minutes from the start of the younger machine, half a minute for one that has been up for long."""
         started = [at for node in view.spec.names if isinstance(at := view.facts.get(f"{node}.started"), datetime)]
         age = (datetime.now(UTC) - max(started)).total_seconds() if started else 0.0
-        return max(BOOT - age, 30.0)
+        return max(BOOT - age, UP)
 
     def lookups(self, view: View) -> list[Lookup]:
         return [lookup for node in view.spec.names for lookup in instance_lookups(view, node)]
@@ -495,10 +536,8 @@ class Signin(Step):
                 "Let it ask without: `aws ec2 modify-instance-metadata-options "
                 f"--instance-id {facts[f'{target}.instance_id']} --http-tokens optional`. Or choose Ubuntu 22.04 or newer.",
             )
-        if free.isdigit() and int(free) < 1_000_000:
-            return Blocked(
-                f"It has only {int(free) // 1024} MiB of disk free.", "Make 1 GiB free on its root file system."
-            )
+        if (kib := whole_number(free)) is not None and kib < 1_000_000:
+            return Blocked(f"It has only {kib // 1024} MiB of disk free.", "Make 1 GiB free on its root file system.")
         return Done(
             f"{pretty}, {arch}",
             {f"{target}.os": f"{name} {version}", f"{target}.systemd": systemd, f"{target}.hostname": host},
@@ -517,6 +556,6 @@ STAGE = Stage(
         "tagged with the cluster's name, and found again by it."
     ),
     steps=(
-        Image(), Network(), Group(), Rules(), Machine(), GroupAttached(), Allocated(), Associated(), Signin(),
+        Image(), Network(), Free(), Group(), Rules(), Machine(), GroupAttached(), Allocated(), Associated(), Signin(),
     ),
 )  # fmt: skip

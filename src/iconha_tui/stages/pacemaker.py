@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 
 from iconha_tui.cluster import shells
 from iconha_tui.cluster.cib import Cib, parse_cib
@@ -11,6 +12,8 @@ from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
+from iconha_tui.stages import records
+from iconha_tui.text import clean
 
 PROPERTY_MEANS = {
     "stonith-enabled": (
@@ -111,6 +114,10 @@ class Online(Step):
         return "Look at `journalctl -u pacemaker -u corosync` on the node that is not online, then retry."
 
 
+_PACKAGES_NODES = {"node1", "localhost"}
+"""What the one-node cluster of the packages calls its node; before Corosync 3 it is the machine's own name."""
+
+
 class NoPhantom(OnFirst):
     id = "pacemaker.phantom"
     title = "No phantom node is in the cluster"
@@ -127,6 +134,15 @@ class NoPhantom(OnFirst):
             return Blocked(
                 f"The cluster has other living nodes: {', '.join(alive)}.",
                 "This program builds pairs. Name the nodes as they are, or take those out of the cluster first.",
+            )
+        hosts = {ctx.facts.get(f"{node}.hostname") for node in ctx.spec.names}
+        theirs = [clean(name) for name in strangers if name not in _PACKAGES_NODES | hosts]
+        if theirs:
+            commands = "; ".join(shlex.join(("crm_node", "--force", "--remove", name)) for name in theirs)
+            return Blocked(
+                f"The cluster's configuration has other nodes, which are not heard from: {', '.join(theirs)}.",
+                f"Name the nodes of the spec as they are called there. Or, if those are gone for good, remove them on {target}: "
+                f"`sudo sh -c {shlex.quote(commands)}`; then retry.",
             )
         if strangers:
             return Needed(f"In the configuration, and nowhere else: {', '.join(strangers)}.", {"phantoms": strangers})
@@ -149,20 +165,49 @@ class Properties(OnFirst):
     def probe(self, ctx: Context, target: str) -> Verdict:
         have = read_cib(ctx, target).properties
         wanted = ctx.spec.pacemaker.properties
-        wrong = [f"{name} is {have.get(name, 'not set')}" for name, value in wanted.items() if have.get(name) != value]
+        written = records.remembered(ctx, target, RECORD)
+        wrong = {name: have.get(name) for name, value in wanted.items() if have.get(name) != value}
+        theirs = {name: value for name, value in wrong.items() if value is not None and written.get(name) != value}
+        digest = records.digest_of(theirs) if theirs else None
+        facts = {"properties_wrong": bool(wrong), "properties_foreign": digest}
+        if digest and digest != ctx.spec.pacemaker.replace:
+            return Blocked(_set_by_somebody(theirs, wanted), _keep_or_replace(theirs, digest), facts)
         if wrong:
-            return Needed(f"{'; '.join(wrong)}.")
-        return Done(", ".join(f"{name}={value}" for name, value in wanted.items()) or "none wanted")
+            said = [f"{name} is {'not set' if value is None else clean(value)}" for name, value in wrong.items()]
+            return Needed(f"{'; '.join(said)}.", facts)
+        if written != wanted:
+            return Needed("They are as wanted, and to be remembered as this program's.", facts)
+        return Done(", ".join(f"{name}={value}" for name, value in wanted.items()) or "none wanted", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
         shell = view.spec.packages.shell
+        wanted = view.spec.pacemaker.properties
+        note = records.remember(view, target, RECORD, wanted)
+        if not view.facts.get("properties_wrong", True):
+            return [note]
         return [
             *(
                 Run(target, tuple(argv), PROPERTY_MEANS.get(argv[-1].partition("=")[0], ""))
-                for argv in shells.set_properties(shell, view.spec.pacemaker.properties)
+                for argv in shells.set_properties(shell, wanted)
             ),
+            note,
             Run(target, tuple(shells.show_configuration(shell)), "the configuration so far"),
         ]
+
+
+RECORD = "properties"
+
+
+def _set_by_somebody(theirs: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    told = (f"{name} is {clean(value)}, and {wanted[name]} is wanted" for name, value in theirs.items())
+    return f"Somebody has set properties of the cluster, not this program: {'; '.join(told)}."
+
+
+def _keep_or_replace(theirs: Mapping[str, str], digest: str) -> str:
+    return (
+        f"To keep {'it' if len(theirs) == 1 else 'them'}, set the same in the pacemaker stage. To have "
+        f'{"it" if len(theirs) == 1 else "them"} set as wanted, allow it there (in a spec: [pacemaker] replace = "{digest}").'
+    )
 
 
 STAGE = Stage(

@@ -115,6 +115,12 @@ class Installed(Step):
         return "Read the last lines above; check that the node reaches its package archive; then retry this stage."
 
 
+_CIB = "/var/lib/pacemaker/cib"
+
+_OTHERS = f"grep -qs '<primitive' {_CIB}/cib.xml && echo '#'; [ \"$(grep -s '<node .*uname=' {_CIB}/cib.xml | wc -l)\" -lt 2 ] || echo '#'"
+"""Prints # where the configuration is more than what Pacemaker writes by itself for the packages' one node."""
+
+
 class CleanStart(Step):
     """apt starts corosync and pacemaker with the package's one-node configuration, and Pacemaker writes a CIB with the
     phantom node `node1` (measured on Debian 12)."""
@@ -131,8 +137,12 @@ class CleanStart(Step):
         if conf is not None and not is_package_default(conf.decode(errors="replace")):
             return Done("corosync.conf is not the package's: nothing is touched")
         said = node.run(
-            ("sh", "-c", "systemctl is-active corosync pacemaker; ls /var/lib/pacemaker/cib 2>/dev/null | sed s/^/@/")
+            ("sh", "-c", f"systemctl is-active {' '.join(SERVICES)}; ls {_CIB} 2>/dev/null | sed s/^/@/; {_OTHERS}")
         ).stdout.split()
+        if "#" in said:
+            return Done(
+                "the configuration there has resources or several nodes, so it is not the packages': nothing is touched"
+            )
         active = [word for word in said if word in ("active", "activating", "deactivating")]
         leftovers = [word for word in said if word.startswith("@")]
         if active or leftovers:
@@ -146,7 +156,7 @@ class CleanStart(Step):
             ),
             Run(
                 target,
-                ("find", "/var/lib/pacemaker/cib", "-mindepth", "1", "-delete"),
+                ("find", _CIB, "-mindepth", "1", "-delete"),
                 "the CIB with the phantom node1",
             ),
         ]
