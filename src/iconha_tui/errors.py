@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from iconha_tui.text import clean_block, sentence
 
 DETAIL_LINES = 100
@@ -31,8 +33,14 @@ class Trouble(Exception):
         return f"{head} {self.remedy}".rstrip()
 
 
+Left = Literal["", "stopped", "running", "unknown"]
+"""What has become of a command on a node that the operator stopped following; "" where it had not begun."""
+
+
 class Cancelled(Trouble):
-    """The operator stopped the run."""
+    """The operator stopped the run. left: what has become of the command that was going on."""
+
+    left: Left = ""
 
 
 class UsageTrouble(Trouble):

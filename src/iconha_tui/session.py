@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Event as Flag
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from iconha_tui.engine import runner
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.events import Event, OnEvent, RunFinished
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Cloud, Node
@@ -91,7 +91,7 @@ class Session:
         on_event: OnEvent,
         skip: Collection[str],
     ) -> RunFinished:
-        self.ctx.cancel = Flag()
+        self.ctx.cancel = Cancel()
         with self.store.lock(self.spec.name):
             self.store.save(self.spec)
             journal = Journal(self.store.folder(self.spec.name))
@@ -104,15 +104,21 @@ class Session:
                 return work(stages, self.ctx, emit, skip)
             finally:
                 journal.close()
-                self.ctx.cancel = Flag()  # a run that was stopped stops nothing that comes after it
+                self.ctx.cancel = Cancel()  # a run that was stopped stops nothing that comes after it
 
     def read(self, node: str, path: str) -> bytes | None:
         """A file on a node as it is now, None where there is none; nothing is changed. Raises Trouble."""
         return self.ctx.node(node).read(path)
 
-    def cancel(self) -> None:
-        """Asks the run to stop. A long command on a node is left running there, and found again by the next run."""
-        self.ctx.cancel.set()
+    def cancel(self, *, stop_long: bool | None = False) -> None:
+        """Asks the run to stop. A long command on a node is left running there, and found again by the next run.
+
+        stop_long: it is stopped there too; None: it is followed until another call decides.
+        """
+        if stop_long is None:
+            self.ctx.cancel.set()
+        else:
+            self.ctx.cancel.decide(stop_long=stop_long)
 
     def close(self) -> None:
         """Closes the connections to the nodes."""

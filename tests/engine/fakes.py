@@ -8,11 +8,12 @@ from typing import Any
 
 from iconha_tui.engine import runner
 from iconha_tui.engine.actions import Action, Upload
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.events import Event as RunEvent
 from iconha_tui.engine.events import Output, RunFinished, StepFinished
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Vault, Verdict, View
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.spec import Spec
 
 ONE, TWO = "PRep-01", "PRep-02"
@@ -61,10 +62,14 @@ class FakeNode:
         *,
         timeout: float = 3600.0,
         on_lines: OnLines | None = None,
-        cancel: Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Completed:
+        """It ends unless `answer` stops the run, and says what becomes of it."""
         self.keys.append(key)
-        return self.run(argv, on_lines=on_lines, cancel=cancel)
+        done = self.run(argv, on_lines=on_lines)
+        if cancel is None or not cancel.decided.is_set():
+            return done
+        raise left(self.name, key, stop=cancel.stop_long)
 
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)

@@ -15,6 +15,7 @@ from iconha_tui.engine.events import (
     KINDS,
     ActionFinished,
     ActionStarted,
+    ActionStopped,
     Event,
     Outcome,
     Output,
@@ -44,6 +45,7 @@ EVERY: list[Event] = [
     ActionStarted("corosync", "corosync.a", ONE, 1, 2, "echo\nx", "because"),
     Output("corosync", "corosync.a", ONE, ["a", "b"]),
     ActionFinished("corosync", "corosync.a", ONE, 1, 0.5, 0),
+    ActionStopped("corosync", "corosync.a", ONE, 2, "running", "x is left running on the node."),
     Waiting("corosync", "corosync.a", ONE, "not yet", 3.0),
     StepFinished("corosync", "corosync.a", "failed", True, 1.0, "no", ONE, "echo", "tail", "do"),
     StageFinished("corosync", "failed", True, 1.0),
@@ -200,7 +202,7 @@ def test_a_run_that_ended_is_not_interrupted_and_its_failure_is_kept() -> None:
     progress = after(*EVERY)
     assert not progress.interrupted
     assert progress.outcome == "failed"
-    assert progress.failure == EVERY[8]
+    assert progress.failure == EVERY[9]
     assert progress.stage("corosync").state == "failed"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import aws, launch, terminate, wait_state
 
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.lab.lab import SSH_PORT, Lab
 from iconha_tui.remote.connection import Endpoint
@@ -146,9 +147,9 @@ def test_a_command_goes_on_without_us_and_is_joined(make_node: Callable[[], SshN
         "-c",
         "echo once >>/tmp/count; echo first; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo last; exit 5",
     )
-    cancel = threading.Event()
-    with pytest.raises(Cancelled, match="goes on running"):
-        make_node().run_long("joined", command, cancel=cancel, on_lines=lambda _lines: cancel.set())
+    cancel = Cancel()
+    with pytest.raises(Cancelled, match="is left running"):
+        make_node().run_long("joined", command, cancel=cancel, on_lines=lambda _lines: cancel.decide(stop_long=False))
     assert "iconha-joined.service" in units_of(lab)
 
     def go(lines: list[str]) -> None:
@@ -160,12 +161,14 @@ def test_a_command_goes_on_without_us_and_is_joined(make_node: Callable[[], SshN
 
 
 def test_a_long_command_can_be_stopped(node: SshNode, lab: Lab) -> None:
-    cancel = threading.Event()
-    with pytest.raises(Cancelled):
+    cancel = Cancel()
+    with pytest.raises(Cancelled, match="was stopped on the node"):
         node.run_long(
-            "stopped", ("sh", "-c", "echo up; sleep 86400.25"), cancel=cancel, on_lines=lambda _lines: cancel.set()
+            "stopped",
+            ("sh", "-c", "echo up; sleep 86400.25"),
+            cancel=cancel,
+            on_lines=lambda _lines: cancel.decide(stop_long=True),
         )
-    node.stop_long("stopped")
     assert node.run(("pgrep", "-x", "sleep")).code == 1
     assert "iconha-stopped" not in units_of(lab)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import units
 from iconha_tui.remote.connection import Unreachable
@@ -19,6 +20,21 @@ from .conftest import Cable, Sshd, free_port
 
 def left_behind(sshd: Sshd) -> list[str]:
     return [path.name for path in Path(sshd.runs).iterdir() if not path.name.startswith(".")]
+
+
+def stopped_at(
+    node: SshNode, command: tuple[str, ...], line: str, *, stop: bool = False, first: Callable[[], object] | None = None
+) -> None:
+    """Follows a command until it says a line; then the run is stopped, after `first`."""
+    cancel = Cancel()
+
+    def said(lines: list[str]) -> None:
+        if line in lines:
+            if first:
+                first()
+            cancel.decide(stop_long=stop)
+
+    node.run_long("demo", command, cancel=cancel, on_lines=said)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +103,9 @@ def test_a_running_unit_is_followed_from_its_start_and_not_started_twice(
     sshd: Sshd, make_node: Callable[..., SshNode], tmp_path: Path
 ) -> None:
     command = ("sh", "-c", f"echo first; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; echo last; exit 5")
-    cancel = threading.Event()
-    with pytest.raises(Cancelled, match="goes on running") as cancelled:
-        make_node(sshd).run_long("demo", command, cancel=cancel, on_lines=lambda _lines: cancel.set())
-    assert "iconha-demo.service" in cancelled.value.what
+    with pytest.raises(Cancelled, match=r"iconha-demo.service is left running on the node") as cancelled:
+        stopped_at(make_node(sshd), command, "first")
+    assert cancelled.value.left == "running"
     seen: list[str] = []
 
     def go(lines: list[str]) -> None:
@@ -110,12 +125,12 @@ def test_what_was_shown_before_a_restart_is_not_shown_again(
     say = "printf 'one\\ntwo\\nthr'; while [ ! -e {0}/go ]; do sleep 0.05; done; printf 'ee\\nfour\\n'"
     command = ("sh", "-c", say.format(tmp_path))
     before: list[str] = []
-    cancel = threading.Event()
+    cancel = Cancel()
 
     def until_two(lines: list[str]) -> None:
         before.extend(lines)
         if "two" in lines:
-            cancel.set()
+            cancel.decide(stop_long=False)
 
     with pytest.raises(Cancelled):
         make_node(sshd, positions=tmp_path).run_long("demo", command, cancel=cancel, on_lines=until_two)
@@ -135,11 +150,8 @@ def test_what_was_shown_before_a_restart_is_not_shown_again(
 
 
 def test_one_that_ended_while_nobody_looked_is_replaced(sshd: Sshd, make_node: Callable[..., SshNode]) -> None:
-    cancel = threading.Event()
     with pytest.raises(Cancelled):
-        make_node(sshd).run_long(
-            "demo", ("sh", "-c", "echo old; sleep 0.5"), cancel=cancel, on_lines=lambda _lines: cancel.set()
-        )
+        stopped_at(make_node(sshd), ("sh", "-c", "echo old; sleep 0.5"), "old")
     while not (Path(sshd.runs) / "demo" / "rc").exists():
         time.sleep(0.05)
     assert make_node(sshd).run_long("demo", ("echo", "new")).stdout == "new\n"
@@ -240,10 +252,7 @@ def test_a_timeout_stops_following_and_leaves_it_running(node: SshNode, sshd: Ss
     with pytest.raises(Trouble, match="still running"):
         node.run_long("demo", ("sleep", "86400.875"), timeout=1)
     assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 0
-    node.stop_long("demo")
-    assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 3
-    assert left_behind(sshd) == []
-    node.stop_long("demo")
+    node.run(("systemctl", "stop", "iconha-demo.service"))
 
 
 def test_a_node_without_systemd_is_told(node: SshNode, sshd: Sshd) -> None:
@@ -263,3 +272,130 @@ def test_a_node_that_cannot_be_reached_at_all_is_told_at_once(sshd: Sshd, make_n
 def test_ten_megabytes_come_through(node: SshNode) -> None:
     done = node.run_long("demo", ("sh", "-c", "yes 123456789 | head -n 1000000"))
     assert done.stdout == "123456789\n" * 1_000_000
+
+
+UP = ("sh", "-c", "echo up; sleep 86400.5 & sleep 86400.5; echo down")
+
+
+def test_a_command_that_is_to_be_stopped_is_gone_with_all_that_it_started(node: SshNode, sshd: Sshd) -> None:
+    with pytest.raises(Cancelled, match=r"iconha-demo.service was stopped on the node") as cancelled:
+        stopped_at(node, UP, "up", stop=True)
+    assert (cancelled.value.left, cancelled.value.where) == ("stopped", "PRep-01")
+    assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 3
+    assert node.run(("pgrep", "-f", "^sleep 86400.5$")).code == 1
+    assert left_behind(sshd) == []
+    assert node.run_long("demo", ("echo", "anew")).stdout == "anew\n"
+
+
+def test_one_that_has_ended_by_itself_meanwhile_is_told_as_such(node: SshNode, sshd: Sshd, tmp_path: Path) -> None:
+    def end() -> None:
+        (tmp_path / "go").touch()
+        while not (Path(sshd.runs) / "demo" / "rc").exists():
+            time.sleep(0.02)
+
+    command = ("sh", "-c", f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
+    with pytest.raises(Cancelled, match="had come to its end by itself") as cancelled:
+        stopped_at(node, command, "up", stop=True, first=end)
+    assert cancelled.value.left == "stopped"
+
+
+def test_over_a_line_that_is_cut_it_cannot_be_stopped_and_is_said_to_go_on(
+    sshd: Sshd, cable: Cable, make_node: Callable[..., SshNode]
+) -> None:
+    def cut() -> None:
+        cable.target = free_port()
+        cable.cut()
+
+    with pytest.raises(
+        Cancelled, match=r"iconha-demo.service goes on running on the node: it could not be stopped"
+    ) as cancelled:
+        stopped_at(make_node(sshd, port=cable.port, timeout=1), UP, "up", stop=True, first=cut)
+    assert cancelled.value.left == "running"
+    assert "systemctl stop iconha-demo.service" in cancelled.value.remedy
+    node = make_node(sshd)
+    assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 0
+    node.run(("systemctl", "stop", "iconha-demo.service"))
+
+
+def test_over_a_line_that_is_cut_once_it_is_stopped_over_the_next(
+    sshd: Sshd, cable: Cable, make_node: Callable[..., SshNode]
+) -> None:
+    with pytest.raises(Cancelled) as cancelled:
+        stopped_at(make_node(sshd, port=cable.port), UP, "up", stop=True, first=cable.cut)
+    assert cancelled.value.left == "stopped"
+    assert make_node(sshd).run(("systemctl", "is-active", "iconha-demo.service")).code == 3
+
+
+def test_systemd_that_does_not_stop_it_is_believed(node: SshNode, sshd: Sshd) -> None:
+    systemctl = sshd.folder / "bin" / "systemctl"
+    real = systemctl.read_text()
+
+    def deaf() -> None:
+        systemctl.write_text(real.replace("stop) ", "stop) exit 1;; never) "))
+
+    with pytest.raises(Cancelled, match=r"goes on running on the node.*systemd did not stop it.") as cancelled:
+        stopped_at(node, UP, "up", stop=True, first=deaf)
+    assert cancelled.value.left == "running"
+    systemctl.write_text(real)
+    node.run(("systemctl", "stop", "iconha-demo.service"))
+
+
+@pytest.mark.parametrize("stop", [True, False], ids=["stop", "leave"])
+def test_until_it_is_decided_a_command_is_followed(node: SshNode, tmp_path: Path, stop: bool) -> None:
+    """The run is stopped already: the output comes all the same, until somebody says what is to become of it."""
+    cancel = Cancel()
+    seen: list[str] = []
+
+    def said(lines: list[str]) -> None:
+        seen.extend(lines)
+        if "up" in lines:
+            cancel.set()
+            (tmp_path / "go").touch()
+        if "more" in lines:
+            cancel.decide(stop_long=stop)
+
+    script = f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; echo more; sleep 86400.5"
+    with pytest.raises(Cancelled) as cancelled:
+        node.run_long("demo", ("sh", "-c", script), cancel=cancel, on_lines=said)
+    assert seen == ["up", "more"]
+    assert cancelled.value.left == ("stopped" if stop else "running")
+    node.run(("systemctl", "stop", "iconha-demo.service"))
+
+
+def test_one_that_ends_before_it_is_decided_has_ended(node: SshNode, sshd: Sshd) -> None:
+    cancel = Cancel()
+    done = node.run_long("demo", ("echo", "all"), cancel=cancel, on_lines=lambda _lines: cancel.set())
+    assert (done.code, done.stdout) == (0, "all\n")
+    assert left_behind(sshd) == []
+
+
+def test_a_run_that_is_stopped_while_connecting_has_started_nothing(
+    sshd: Sshd, make_node: Callable[..., SshNode]
+) -> None:
+    cancel = Cancel()
+    cancel.decide(stop_long=True)
+    with pytest.raises(Cancelled, match="Stopped while connecting") as cancelled:
+        make_node(sshd).run_long("demo", ("true",), cancel=cancel)
+    assert cancelled.value.left == ""
+    assert sshd.units_started() == []
+
+
+@pytest.mark.parametrize(("stop", "left"), [(True, "stopped"), (False, "unknown")], ids=["stop", "leave"])
+def test_a_start_that_was_cut_off_is_not_guessed_at(
+    node: SshNode, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, stop: bool, left: str
+) -> None:
+    """The run is stopped after the node was asked to start it, and before it has answered."""
+    monkeypatch.setattr(units, "_START", f"touch {sshd.state}/asked; sleep 86400.5")
+    cancel = Cancel()
+
+    def decide() -> None:
+        while not (sshd.state / "asked").exists():
+            time.sleep(0.02)
+        cancel.decide(stop_long=stop)
+
+    decider = threading.Thread(target=decide)
+    decider.start()
+    with pytest.raises(Cancelled) as cancelled:
+        node.run_long("demo", ("true",), cancel=cancel)
+    decider.join()
+    assert cancelled.value.left == left

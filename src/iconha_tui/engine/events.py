@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from iconha_tui.errors import Left
 from iconha_tui.text import strip_controls
 
 Outcome = Literal["done", "todo", "failed", "blocked", "cancelled", "skipped"]
@@ -51,7 +52,10 @@ class Probed:
 
 @dataclass(frozen=True)
 class ActionStarted:
-    """index counts from 1 to `of`, per step and target. shown: the action as an operator may see it, secrets masked."""
+    """index counts from 1 to `of`, per step and target. shown: the action as an operator may see it, secrets masked.
+
+    long: it outlives the connection, and a run that is stopped.
+    """
 
     stage: str
     step: str
@@ -60,6 +64,7 @@ class ActionStarted:
     of: int
     shown: str
     why: str
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,18 @@ class ActionFinished:
     index: int
     seconds: float
     code: int | None = None
+
+
+@dataclass(frozen=True)
+class ActionStopped:
+    """The operator has stopped the run at an action. left: what has become of it; text: the same as a sentence."""
+
+    stage: str
+    step: str
+    target: str
+    index: int
+    left: Left
+    text: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +149,7 @@ Event = (
     | ActionStarted
     | Output
     | ActionFinished
+    | ActionStopped
     | Waiting
     | StepFinished
     | StageFinished

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, waits_for
-from iconha_tui.engine.events import ActionFinished, ActionStarted, OnEvent, Output
+from iconha_tui.engine.events import ActionFinished, ActionStarted, ActionStopped, OnEvent, Output
 from iconha_tui.engine.step import Context
 from iconha_tui.errors import Cancelled, Trouble
 
@@ -29,7 +29,8 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
             raise Trouble(
                 f"{', '.join(missing)} is not known yet.", where=target, remedy="Run the earlier stages first."
             )
-        emit(ActionStarted(stage, step, target, index, len(actions), shown, action.why))
+        long = isinstance(action, Run) and action.long
+        emit(ActionStarted(stage, step, target, index, len(actions), shown, action.why, long))
 
         def said(lines: list[str]) -> None:
             emit(Output(stage, step, target, ctx.vault.mask("\n".join(lines)).split("\n")))
@@ -37,7 +38,9 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
         began = time.monotonic()
         try:
             code = _one(action, ctx, f"{ctx.spec.tagged}.{step}.{target}.{index}", said)
-        except Cancelled:
+        except Cancelled as cancelled:
+            if cancelled.left:
+                emit(ActionStopped(stage, step, target, index, cancelled.left, ctx.vault.mask(cancelled.what)))
             raise
         except Trouble as trouble:
             raise ActionFailed(trouble, shown) from trouble

@@ -16,6 +16,7 @@ from iconha_tui.engine.events import (
     PASSED,
     ActionFinished,
     ActionStarted,
+    ActionStopped,
     Event,
     Outcome,
     Output,
@@ -180,12 +181,25 @@ class StageProgress:
 
 @dataclass
 class Work:
-    """What a run was at when it last said something. doing: the commands that had begun and not ended, by target."""
+    """What a run was at when it last said something. doing: the commands that had begun and not ended, by target.
+
+    long: those of them that go on without the run. stopped: where the operator stopped the run, what has become of them.
+    """
 
     stage: str = ""
     step: str = ""
     at: float = 0.0
     doing: dict[str, str] = field(default_factory=dict)
+    long: dict[str, str] = field(default_factory=dict)
+    stopped: dict[str, ActionStopped] = field(default_factory=dict)
+
+    def fates(self) -> list[str]:
+        """What has become of the commands on the nodes, a sentence for each."""
+        return [f"{target}: {event.text}" for target, event in sorted(self.stopped.items())]
+
+    def left_on(self) -> str:
+        """The nodes on which a command was left running, or may have been; "" where there are none."""
+        return " and ".join(target for target, event in sorted(self.stopped.items()) if event.left != "stopped")
 
 
 @dataclass
@@ -271,10 +285,18 @@ class Progress:
                 self.work.doing.pop(event.target, None)
             case StepFinished():
                 self.work.doing.clear()
+                if event.long:
+                    self.work.long[event.target] = event.shown
             case _:
                 pass
+                self.work.long.pop(event.target, None)
+            case ActionStopped():
+                self.work.doing.pop(event.target, None)
+                self.work.long.pop(event.target, None)
+                self.work.stopped[event.target] = event
 
     def _doubt(self, order: Sequence[str], name: str) -> None:
+                self.work.long.clear()
         """A stage that was done has work to do again: those that build on it are to be looked at before they count as done."""
         for later in order[order.index(name) + 1 :] if name in order else ():
             if (entry := self.stage(later)).state in PASSED:

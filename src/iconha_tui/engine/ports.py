@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
+from iconha_tui.engine.cancel import Cancel
+
 OnLines = Callable[[list[str]], None]
 """Takes lines of output as they come, already stripped of control sequences, in order, from any thread."""
 
@@ -44,7 +46,7 @@ class Node(Protocol):
         on_lines: OnLines | None = None,
         cancel: Event | None = None,
     ) -> Completed:
-        """Run a short command on a channel of its own. root: through `sudo -n`."""
+        """Run a short command on a channel of its own. root: through `sudo -n`. Where it is cancelled, it is stopped."""
 
     def run_long(
         self,
@@ -53,11 +55,12 @@ class Node(Protocol):
         *,
         timeout: float = 3600.0,
         on_lines: OnLines | None = None,
-        cancel: Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Completed:
         """Run a command as root in a transient systemd unit named after `key`.
 
-        A unit of that key that is running already is followed, not started twice; its output is read from the start.
+        A unit of that key that is running already is followed, not started twice; its output is read from the start. Where it
+        is cancelled, it ends or goes on as `cancel` has decided, and Cancelled says which.
         """
 
     def read(self, path: str) -> bytes | None:

@@ -195,7 +195,8 @@ def _settle(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) ->
 
 
 def _on_all(pool: ThreadPoolExecutor, targets: Sequence[str], work: Callable[[str], T]) -> dict[str, T]:
-    """`work` on all targets at once. All come to their end before the first trouble is raised: nothing is left half told."""
+    """`work` on all targets at once. All come to their end before a trouble is raised: the first failure, or else the
+    cancellations, as one: nothing is left half told."""
     futures = {target: pool.submit(work, target) for target in targets}
     wait(futures.values())
     for target, future in futures.items():
@@ -203,9 +204,22 @@ def _on_all(pool: ThreadPoolExecutor, targets: Sequence[str], work: Callable[[st
         if error is not None and not isinstance(error, Trouble):
             raise _unforeseen(error, target) from error
     troubles = [error for future in futures.values() if (error := future.exception())]
-    for error in sorted(troubles, key=lambda e: isinstance(e, Cancelled)):
-        raise error
+    for error in troubles:
+        if not isinstance(error, Cancelled):
+            raise error
+    if troubles:
+        raise _as_one(troubles)
     return {target: future.result() for target, future in futures.items()}
+
+
+def _as_one(stopped: Sequence[BaseException]) -> Cancelled:
+    """What each target was stopped at, in one sentence for all, or in one for each."""
+    found = [error for error in stopped if isinstance(error, Cancelled)]
+    first, *others = found
+    if all(error.what == first.what for error in others):
+        return Cancelled(first.what, where=" and ".join(error.where for error in found if error.where), remedy=first.remedy)
+    told = " ".join(f"{error.where}: {error.what}" for error in found)
+    return Cancelled(told, remedy=" ".join(dict.fromkeys(error.remedy for error in found if error.remedy)))
 
 
 def _unforeseen(error: BaseException, target: str) -> Trouble:

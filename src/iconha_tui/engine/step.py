@@ -6,15 +6,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 from iconha_tui import log
 from iconha_tui.engine.actions import MASK, Action, Lookup, NodeLookup, Run, SecretRef, Text, unknown
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
-from iconha_tui.spec import Spec
 from iconha_tui.masking import Masks
+from iconha_tui.spec import Spec
 
 AWS = "aws"
 """The target of steps that speak to the AWS API."""
@@ -132,7 +133,7 @@ class Context:
     reach: Callable[[str, int], str]
     vault: Vault = field(default_factory=Vault)
     facts: dict[str, Any] = field(default_factory=dict)
-    cancel: Event = field(default_factory=Event)
+    cancel: Cancel = field(default_factory=Cancel)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Event, Lock
+from threading import Lock
 
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.remote.connection import Endpoint
 from iconha_tui.remote.host_keys import HostKeys
 from iconha_tui.remote.identity import Identity
@@ -27,7 +28,7 @@ class Pool:
         user: str,
         identity: Identity,
         host_keys: HostKeys,
-        cancel: Callable[[], Event] = Event,
+        cancel: Callable[[], Cancel] = Cancel,
         positions: Path | None = None,
     ) -> None:
         self._locate = locate

@@ -10,6 +10,7 @@ from threading import BoundedSemaphore, Event, Lock
 
 import paramiko
 
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import files, units
@@ -36,6 +37,7 @@ is left serves to stop a command, and to ask whether anybody is there."""
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of output that a command may have: a node cannot fill our memory."""
 
+_HOW = {True: " and was stopped on the node", False: "; whether it still runs on the node is not known"}
 _KILL_TIMEOUT = 15.0
 _KILL_OPEN = 4.0
 """Seconds in which a channel to stop a command must open: over a line that is dead, nobody who cancels waits for longer."""
@@ -62,7 +64,7 @@ class SshNode:
         host_keys: HostKeys,
         connect_timeout: float = 15.0,
         runs_dir: str = units.RUNS_DIR,
-        cancel: Callable[[], Event] = Event,
+        cancel: Callable[[], Cancel] = Cancel,
         positions: Path | None = None,
     ) -> None:
         self.name = name
@@ -137,13 +139,13 @@ class SshNode:
         *,
         timeout: float = 3600.0,
         on_lines: OnLines | None = None,
-        cancel: Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Completed:
         """Run a command as root in a transient systemd unit named after `key`, and follow it over lost connections.
 
         A unit of that key that is running is followed: `on_lines` gets what it did not get before a restart of this program,
-        the answer has all of it. timeout and cancel stop following, with Trouble and Cancelled; the unit goes on (`stop_long`
-        ends it).
+        the answer has all of it. timeout stops following, with Trouble, and the unit goes on. cancel does, with Cancelled: the
+        unit goes on, or is stopped on the node, as `cancel` decides.
         """
         unit = units.Unit(key, self._runs_dir)
         raw: list[bytes] = []
@@ -162,14 +164,10 @@ class SshNode:
                 on_lines(lines)
 
         kept = Position(self._positions / f"shown-{self.name}.{unit.slug}" if self._positions else None)
-        code = units.carry_out(self, unit, argv, take, kept, timeout=timeout, cancel=cancel)
+        code = units.carry_out(self, unit, argv, take, kept, timeout=timeout, cancel=cancel or self._cancel())
         if on_lines and (rest := splitter.end()):
             on_lines(rest)
         return Completed(code, _decoded(raw), "")
-
-    def stop_long(self, key: str) -> None:
-        """Stop the unit of `key`, where one is running, and remove what it left."""
-        units.stop(self, units.Unit(key, self._runs_dir))
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes, read as root; None where there is none."""
@@ -239,15 +237,17 @@ class SshNode:
                 ending.what = f"The connection was lost while {_short(argv)} was running; it may have run to its end."
                 raise
             except Overdue:
-                how = self._stop(transport, channel, tag, root)
+                stopped = self._stop(transport, channel, tag, root)
                 raise Trouble(
-                    f"{_short(argv)} did not end within {timeout:.0f} s{how}.",
+                    f"{_short(argv)} did not end within {timeout:.0f} s{_HOW[stopped]}.",
                     where=self.name,
                     remedy="Look at what the node is waiting for, then try again.",
                 ) from None
             except Stopped:
-                how = self._stop(transport, channel, tag, root)
-                raise Cancelled(f"{_short(argv)} was cancelled{how}.", where=self.name) from None
+                stopped = self._stop(transport, channel, tag, root)
+                cancelled = Cancelled(f"{_short(argv)} was cancelled{_HOW[stopped]}.", where=self.name)
+                cancelled.left = "stopped" if stopped else "unknown"
+                raise cancelled from None
             except BaseException:
                 self._stop(transport, channel, tag, root)
                 raise
@@ -345,8 +345,8 @@ class SshNode:
         finally:
             self._channels.release()
 
-    def _stop(self, transport: paramiko.Transport, channel: paramiko.Channel, tag: str, root: bool) -> str:
-        """Stop the tagged command through another channel; how that went, to end a sentence with."""
+    def _stop(self, transport: paramiko.Transport, channel: paramiko.Channel, tag: str, root: bool) -> bool:
+        """Stop the tagged command through another channel; whether it is known to have ended."""
         _close(channel)
         code = -1
         with suppress(paramiko.SSHException, EOFError, OSError, Overdue, Trouble):
@@ -356,7 +356,7 @@ class SshNode:
                 code = self._converse(transport, killer, line, lambda _data, _err: None, b"", _KILL_TIMEOUT, None)
             finally:
                 _close(killer)
-        return " and was stopped on the node" if code == 0 else "; whether it still runs on the node is not known"
+        return code == 0
 
 
 def _session(transport: paramiko.Transport) -> paramiko.Channel:

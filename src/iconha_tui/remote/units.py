@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.engine.cancel import Cancel
+from iconha_tui.errors import Cancelled, Left, Trouble
 from iconha_tui.remote.connection import LoginRefused, Lost, Unreachable
 from iconha_tui.remote.position import Position
 from iconha_tui.remote.pump import Sink
@@ -101,7 +102,16 @@ exec tail -q -c "+$((offset + 1))" -- "$dir/out"
 """
 
 _REMOVE = 'rm -rf -- "$1"'
-_STOP = 'systemctl stop "$1" 2>/dev/null; systemctl reset-failed "$1" 2>/dev/null; rm -rf -- "$2"'
+
+# systemd sends SIGTERM to all that the command has started, and SIGKILL to what is left of it after a minute and a half.
+_STOP = """
+unit=$1 dir=$2
+systemctl stop "$unit" 2>/dev/null
+case $(systemctl is-active "$unit" 2>&1 || :) in active|activating|deactivating|reloading) exit 1;; esac
+[ ! -s "$dir/rc" ] || echo ended
+systemctl reset-failed "$unit" 2>/dev/null
+rm -rf -- "$dir"
+"""
 
 
 Take = Callable[[bytes, bool], None]
@@ -159,12 +169,12 @@ def carry_out(
     position: Position,
     *,
     timeout: float,
-    cancel: Event | None,
+    cancel: Cancel,
 ) -> int:
     """Start the unit or join the one that is running, hand its output to `take` to the last byte, and return its exit code.
 
-    position: what an earlier process has shown of it. Raises Cancelled and Trouble (timeout) while the unit goes on; Trouble
-    when it has vanished without an exit code.
+    position: what an earlier process has shown of it. Raises Cancelled once it is decided what becomes of the unit, and done;
+    Trouble (timeout) while the unit goes on; Trouble when it has vanished without an exit code.
     """
     follower = _Follower(node, unit, take, position, time.monotonic() + timeout, cancel)
     try:
@@ -172,28 +182,85 @@ def carry_out(
         follower.follow()
         while (code := follower.state()) is None:
             follower.follow()
-    except Cancelled as cancelled:
-        cancelled.what = f"No longer followed; {unit.name} goes on running on the node."
-        cancelled.remedy = "Run again to follow it on."
-        raise
+    except Cancelled:
+        if not follower.asked:
+            raise
+        cancel.decided.wait()
+        raise (_stopped(node, unit) if cancel.stop_long else _left(node, unit, follower.running)) from None
     finally:
         position.close()
     with suppress(Trouble):
-        node.execute(("sh", "-c", _REMOVE, "iconha-remove", unit.folder), _ignore, timeout=_SHORT)
+        node.execute(("sh", "-c", _REMOVE, "iconha-remove", unit.folder), _ignore, timeout=_SHORT, cancel=Event())
     position.forget()
     return code
 
 
-def stop(node: Node, unit: Unit) -> None:
-    """Stop the unit and remove its folder; nothing happens where there is none."""
-    node.execute(("sh", "-c", _STOP, "iconha-stop", unit.name, unit.folder), _ignore, timeout=_SHORT)
+def _left(node: Node, unit: Unit, is_running: bool) -> Cancelled:
+    """The unit is left running. is_running: it was seen so; else its start was cut off."""
+    if is_running:
+        what = f"{unit.name} is left running on the node."
+        return _cancelled("running", node, what, "Run again to follow it on.")
+    what = f"Whether {unit.name} has been started is not known; where it has, it goes on running on the node."
+    return _cancelled("unknown", node, what, "Run again: it is followed on, or started.")
+
+
+def _stopped(node: Node, unit: Unit) -> Cancelled:
+    """The unit is stopped on the node, if that can be done."""
+    by_hand = f"Run again to follow it on; or stop it on the node: `systemctl stop {unit.name}`."
+    try:
+        by_itself = stop(node, unit)
+    except Lost:
+        what = f"The connection broke while {unit.name} was being stopped: it may go on running on the node."
+        return _cancelled("unknown", node, what, by_hand)
+    except Trouble as trouble:
+        what = f"{unit.name} goes on running on the node: it could not be stopped. {trouble.what}"
+        return _cancelled("running", node, what, by_hand)
+    what = f"{unit.name} had come to its end by itself." if by_itself else f"{unit.name} was stopped on the node."
+    return _cancelled("stopped", node, what, "Run again: what was done is recognised, and the rest is done then.")
+
+
+def _cancelled(left: Left, node: Node, what: str, remedy: str) -> Cancelled:
+    cancelled = Cancelled(what, where=node.name, remedy=remedy)
+    cancelled.left = left
+    return cancelled
+
+
+def stop(node: Node, unit: Unit) -> bool:
+    """Stop the unit and remove its folder. Whether it had come to its end by itself.
+
+    Stopping twice does no harm, so it is asked for once more where the connection breaks. Raises Lost where it may have been
+    stopped, another Trouble where it has not.
+    """
+    try:
+        return _stop(node, unit)
+    except Lost as lost:
+        try:
+            return _stop(node, unit)
+        except Trouble:
+            raise lost from None
+
+
+def _stop(node: Node, unit: Unit) -> bool:
+    said = bytearray()
+    code = node.execute(
+        ("sh", "-c", _STOP, "iconha-stop", unit.name, unit.folder),
+        lambda data, _err: said.extend(data),
+        timeout=_SHORT,
+        cancel=Event(),  # the run's own is set
+    )
+    if code != 0:
+        raise Trouble("systemd did not stop it.", where=node.name)
+    return b"ended" in said
 
 
 class _Follower:
-    """Knows how many bytes of the output have been handed on, so that a new connection goes on with the next one."""
+    """Knows how many bytes of the output have been handed on, so that a new connection goes on with the next one.
+
+    asked: the node may have been told to start the unit. running: it has said that the unit runs.
+    """
 
     def __init__(
-        self, node: Node, unit: Unit, take: Take, position: Position, deadline: float, cancel: Event | None
+        self, node: Node, unit: Unit, take: Take, position: Position, deadline: float, cancel: Cancel
     ) -> None:
         self._node = node
         self._unit = unit
@@ -201,9 +268,11 @@ class _Follower:
         self._position = position
         self._token = secrets.token_hex(12)
         self._deadline = deadline
-        self._cancel = cancel
+        self._cancel: Event = cancel
+        self._decided = cancel.decided
         self._offset = self._shown = self._lines_end = 0
         self._met = False
+        self.asked = self.running = False
 
     def start(self, argv: tuple[str, ...]) -> None:
         """Start the unit, unless one is running.
@@ -213,15 +282,24 @@ class _Follower:
         script = _COMMAND.format(dir=shlex.quote(self._unit.folder), command=shlex.join(argv)).encode()
         words = (self._unit.name, self._unit.runs, self._unit.slug, str(len(script)), self._token)
         out: list[bytes] = []
-        code = self._patiently(
-            lambda: self._node.execute(
-                ("sh", "-c", _START, "iconha-start", *words),
-                lambda data, _err: out.append(data),
-                stdin=script,
-                timeout=_SHORT,
-                cancel=self._cancel,
-            )
-        )
+
+        def ask() -> int:
+            try:
+                return self._node.execute(
+                    ("sh", "-c", _START, "iconha-start", *words),
+                    lambda data, _err: out.append(data),
+                    stdin=script,
+                    timeout=_SHORT,
+                    cancel=self._cancel,
+                )
+            except Lost:
+                self.asked = True
+                raise
+            except Cancelled as cancelled:
+                self.asked = self.asked or bool(cancelled.left)
+                raise
+
+        code = self._patiently(ask)
         if code != 0:
             raise Trouble(
                 f"{self._unit.name} could not be started.",
@@ -230,6 +308,8 @@ class _Follower:
                 detail=clean_block(b"".join(out).decode("utf-8", "replace"), 20),
             )
         word, _, token = b"".join(out).decode("ascii", "replace").strip().rpartition("\n")[2].partition(" ")
+        self.asked = self.running = True
+        self._cancel = self._decided
         if word == "running" and token:
             self._token = token
             self._shown = self._lines_end = self._position.of(token)
