@@ -91,7 +91,7 @@ def make(store: Store, name: str, to: Path | None) -> tuple[Path, str]:
     report = Report()
     report.take("versions.txt", _versions())
     _take_files(store, name, report)
-    vault, secrets, names = Vault(), _environment(), _names_here()
+    vault, secrets, names = Vault(), _environment(), _names_here(store)
     try:
         session = Session(store, store.spec(name), confirm_host_key=_reject)
     except SpecTrouble as trouble:
@@ -207,9 +207,10 @@ def _profile(session: Session) -> list[str]:
     return found
 
 
-def _names_here() -> dict[str, str]:
-    """The operator's user and machine, as they stand in paths and error messages."""
+def _names_here(store: Store) -> dict[str, str]:
+    """The operator's user, machine and folders, as they stand in tracebacks and error messages."""
     names = {str(Path.home()): "~", socket.gethostname(): "this-machine"}
+    names |= {str(store.root): "state-folder", str(Path(__file__).parent): "iconha_tui"}
     with suppress(OSError, KeyError):
         names[getpass.getuser()] = "operator"
     return {name: stand_in for name, stand_in in names.items() if name not in ("root", "/root", "localhost")}

@@ -236,6 +236,15 @@ def test_names_of_keys_profiles_and_roles_have_stand_ins(store: Store, outside: 
     assert "names of yours: in" in files["MANIFEST.txt"]
 
 
+def test_a_traceback_does_not_say_where_the_program_is(store: Store, outside: Fill, tmp_path: Path) -> None:
+    outside()
+    code = Path(report.__file__)
+    store.log_file.write_text(f'File "{code}", line 1\nFile "{store.folder("mainnet")}/journal.jsonl"\n')
+    report.make(store, "mainnet", tmp_path / "x.tar.gz")
+    told = unpacked(tmp_path / "x.tar.gz")["iconha-tui-tail.log"]
+    assert told == 'File "iconha_tui/report.py", line 1\nFile "state-folder/clusters/mainnet/journal.jsonl"\n'
+
+
 def test_a_log_that_there_is_not_is_no_trouble(store: Store, outside: Fill, tmp_path: Path) -> None:
     outside()
     (store.folder("mainnet") / "journal.jsonl").unlink()
