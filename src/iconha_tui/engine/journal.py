@@ -281,22 +281,22 @@ class Progress:
                 self.work.stage, self.work.step = event.stage, event.title
             case ActionStarted():
                 self.work.doing[event.target] = event.shown
-            case ActionFinished():
-                self.work.doing.pop(event.target, None)
-            case StepFinished():
-                self.work.doing.clear()
                 if event.long:
                     self.work.long[event.target] = event.shown
-            case _:
-                pass
+            case ActionFinished():
+                self.work.doing.pop(event.target, None)
                 self.work.long.pop(event.target, None)
             case ActionStopped():
                 self.work.doing.pop(event.target, None)
                 self.work.long.pop(event.target, None)
                 self.work.stopped[event.target] = event
+            case StepFinished():
+                self.work.doing.clear()
+                self.work.long.clear()
+            case _:
+                pass
 
     def _doubt(self, order: Sequence[str], name: str) -> None:
-                self.work.long.clear()
         """A stage that was done has work to do again: those that build on it are to be looked at before they count as done."""
         for later in order[order.index(name) + 1 :] if name in order else ():
             if (entry := self.stage(later)).state in PASSED:

@@ -75,14 +75,14 @@ class Node(Protocol):
         owner: str = "root:root",
         check: tuple[str, ...] | None = None,
         backup: bool = False,
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
     ) -> None:
         """Write a file as root: temporary file beside it (0600), check, fsync, rename. Raises Trouble with check's words.
 
         over, note: as in `actions.Upload`.
         """
 
-        over: str | None = None,
-        note: tuple[str, str] | None = None,
 
 class Cloud(Protocol):
     """AWS: one call, its answer as boto3 gives it, all pages merged. Raises `Trouble` with a sentence and a remedy."""

@@ -180,10 +180,10 @@ class SshNode:
         *,
         mode: int = 0o644,
         owner: str = "root:root",
-        over: str | None = None,
-        note: tuple[str, str] | None = None,
         check: tuple[str, ...] | None = None,
         backup: bool = False,
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
     ) -> None:
         """Write a file as root, whole or not at all. Raises Trouble; the old file then stands as it was."""
         files.write(self, path, content, mode=mode, owner=owner, check=check, backup=backup, over=over, note=note)
