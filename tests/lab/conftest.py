@@ -23,7 +23,8 @@ from iconha_tui.spec import loads
 
 Boto = Callable[..., Any]
 
-collect_ignore = [] if "ICONHA_FAULTS_TABLE" in os.environ else ["test_faults_reboots.py"]
+SLOW = ["test_faults_changed.py", "test_faults_found.py", "test_faults_reboots.py"]
+collect_ignore = [] if "ICONHA_FAULTS_TABLE" in os.environ else SLOW
 """What takes minutes, and is looked at in `make reliability` alone."""
 
 PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import picture
+from lab_aws import aws
 from program import Program
 
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.shell import run
+from iconha_tui.stages import tags
 
 FIRST, SECOND = "PRep-01", "PRep-02"
 LOCK = "/var/lib/dpkg/lock-frontend"
@@ -113,3 +116,10 @@ class Bench:
     @property
     def second(self) -> Victim:
         return self.victim(SECOND)
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """The cluster's Elastic IP, as EC2 has it."""
+        mine = [{"Name": f"tag:{tags.CLUSTER}", "Values": [self.program.spec.name]}]
+        one: dict[str, Any] = aws(self.program.lab, "ec2").describe_addresses(Filters=mine)["Addresses"][0]
+        return one

@@ -80,12 +80,15 @@ class Program:
     def folder(self) -> Path:
         return self.state / "clusters" / self.spec.name
 
-    def start(self, *options: str) -> Going:
+    def start(self, *options: str, how: tuple[str, ...] = (), ahead: bool = False) -> Going:
+        """how: what Python is told to run; empty: the program as it is. ahead: with the check before the first change."""
         path = self.state / "spec.toml"
         path.write_text(dumps(self.spec))
         self._starts += 1
         errors = self.state / f"stderr-{self._starts}"
-        argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state), "run", str(path), "--yes", "--json"]
+        argv = [sys.executable, *(how or ("-m", "iconha_tui"))]
+        argv += ["--state-dir", str(self.state), "run", str(path), "--yes", "--json"]
+        argv += [] if ahead else ["--no-check"]  # faults are made to hear what the steps themselves say of them
         with errors.open("w") as file:
             process = subprocess.Popen(
                 [*argv, *options],
@@ -98,12 +101,45 @@ class Program:
             )
         return Going(process, errors)
 
-    def run(self, *options: str) -> Going:
+    def run(self, *options: str, ahead: bool = False) -> Going:
         """A run to its end, whatever that is; its exit code is in `.process.returncode`."""
-        going = self.start(*options)
+        going = self.start(*options, ahead=ahead)
         going.end()
         return going
+
+    def check(self) -> tuple[int, list[dict[str, str]]]:
+        """`iconha-tui check --json`: its exit code and its findings."""
+        path = self.state / "spec.toml"
+        path.write_text(dumps(self.spec))
+        argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state), "check", str(path), "--json"]
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ | self.environment,
+            check=False,
+        )
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def acts(self) -> list[str]:
+        """Runs to a good end; the steps in which there was something to do."""
+        going = self.run()
+        assert going.process.returncode == 0, going.failure
+        return [each["step"] for each in going.events if each["event"] == "ActionStarted"]
 
     def said(self) -> str:
         """What all its runs have written to standard error."""
         return "".join(file.read_text() for file in sorted(self.state.glob("stderr-*")))
+
+
+def until_done(program: Program, at_most: int = 4) -> list[Event]:
+    """Runs until all is done, as an operator would retry; the failures on the way."""
+    failures = []
+    for _ in range(at_most):
+        going = program.run()
+        if going.process.returncode == 0:
+            return failures
+        failures.append(going.failure)
+    raise AssertionError(failures)

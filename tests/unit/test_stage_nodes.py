@@ -297,7 +297,7 @@ def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
     if ours:
         whose = "other" if ours.endswith("of other") else world.ctx.spec.tagged
         remembered = [f"{digests[name]} {whose}" for name in found if name in ours]
-        world.nodes[ONE].files[records.CONF] = "\n".join(remembered).encode()
+        world.nodes[ONE].files[records.NOTES] = "\n".join(remembered).encode()
     if there is not None:
         world.nodes[ONE].files[corosync.PATH] = found[there].encode()
     said = world.probe(corosync.Configured(), ONE)
@@ -308,7 +308,7 @@ def test_a_file_is_replaced_only_where_it_is_ours_the_package_s_or_allowed(
         assert (bool(only(actions, Upload)), bool(only(actions, Run))) == (writes, not writes)
         for upload in only(actions, Upload):
             assert upload.over == (digests[there] if there else "")
-            assert upload.note == (records.CONF, world.ctx.spec.tagged)
+            assert upload.note == (records.NOTES, world.ctx.spec.tagged)
     if isinstance(said, Blocked):
         assert digests[there or ""][:16] in said.remedy
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import Literal
 
 from iconha_tui.cluster.corosync_conf import (
     CorosyncSettings,
@@ -13,10 +11,7 @@ from iconha_tui.cluster.corosync_conf import (
     NodeAddress,
     check,
     departures,
-    described,
-    differing_lines,
     has_errors,
-    is_package_default,
     render,
 )
 from iconha_tui.cluster.membership import parse_members
@@ -25,9 +20,9 @@ from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, 
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import records
 from iconha_tui.stages.authkey import PATH as KEY
-from iconha_tui.text import clean, whole_number
+from iconha_tui.text import whole_number
 
-PATH = "/etc/corosync/corosync.conf"
+PATH = records.COROSYNC_CONF
 
 MOVES = "the address may leave the node with it, and our connection: so it runs in a unit"
 
@@ -92,65 +87,6 @@ def findings(view: View, text: str, node: str) -> list[Finding]:
     return check(text, nodes=pair, host=host)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """The corosync.conf that a node has. digest: its SHA-256, "" where there is none. whose: what is known of it.
-
-    foreign: a sentence on whose work it is, where nobody has allowed that it is replaced; "" otherwise.
-    """
-
-    digest: str
-    whose: Literal["nobody's", "wanted", "the package's", "ours", "allowed", "somebody's"]
-    remembered: bool = False
-    foreign: str = ""
-    remedy: str = ""
-
-
-def standing(ctx: Context, node: str, wanted: str) -> Standing:
-    """What a node has in the place of the `wanted` text, and whose work that is."""
-    there = ctx.node(node).read(PATH)
-    if there is None:
-        return Standing("", "nobody's")
-    text = there.decode(errors="replace")
-    digest = hashlib.sha256(there).hexdigest()
-    record = (ctx.node(node).read(records.CONF) or b"").decode(errors="replace")
-    writer = records.conf_writer(record, digest)
-    ours = writer == ctx.spec.tagged
-    if text == wanted:
-        return Standing(digest, "wanted", remembered=ours)
-    if is_package_default(text):
-        return Standing(digest, "the package's")
-    if ours:
-        return Standing(digest, "ours")
-    short, allowed = digest[: records.DIGITS], ctx.spec.corosync.replace
-    if short in allowed.split("+"):
-        return Standing(digest, "allowed")
-    if writer:
-        why = f"It is part of another cluster of this program, {clean(writer)}, by its corosync.conf."
-    elif record:
-        why = "Its corosync.conf was edited by somebody since this program wrote it."
-    else:
-        why = "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work."
-    return Standing(
-        digest,
-        "somebody's",
-        foreign=f"{why} {_how_it_differs(text, wanted)}",
-        remedy="Take what you need of it into the editor of the corosync stage. Then allow there that it is replaced (in a spec: "
-        f'[corosync] replace = "{"+".join(filter(None, (allowed, short)))}"); it is kept as a backup beside the new one.',
-    )
-
-
-def _how_it_differs(text: str, wanted: str) -> str:
-    """The cluster that it names, where that is another one; else the first line that is not as wanted."""
-    named, expected = described(text), described(wanted)
-    if named != expected:
-        return clean(f"It is of {named[:200]}, not of {expected}.")
-    theirs = next(iter(differing_lines(wanted, text)[1]), 0)
-    if not theirs:
-        return "Lines of the wanted file are missing in it."
-    return clean(f"Its line {theirs} is another: {text.splitlines()[theirs - 1].strip()[:100]!r}.")
-
-
 _TO_DO = {
     "nobody's": "There is no corosync.conf.",
     "wanted": "It is as wanted, and to be remembered as this program's.",
@@ -187,7 +123,7 @@ class Configured(Step):
                 f"The checker refuses the file: line {first.line}, column {first.column}: {first.message}",
                 "Correct it in the corosync stage's editor.",
             )
-        there = standing(ctx, target, text)
+        there = records.standing(ctx, target, text)
         facts = {
             f"{target}.conf_as_wanted": there.whose == "wanted",
             f"{target}.conf_sha256": there.digest,
@@ -213,7 +149,7 @@ class Configured(Step):
             check=judge,
             backup=True,
             over=view.facts.get(f"{target}.conf_sha256"),
-            note=(records.CONF, view.spec.tagged),
+            note=(records.NOTES, view.spec.tagged),
         )
         return [upload]
 
@@ -250,7 +186,7 @@ class Joined(Step):
         said = (*ctx.node(target).run(("sh", "-c", script)).stdout.splitlines(), "", "", "", "")
         wanted = wanted_conf(ctx.view, target)
         if said[3] != hashlib.sha256(wanted.encode()).hexdigest():
-            there = standing(ctx, target, wanted)
+            there = records.standing(ctx, target, wanted)
             if there.foreign:
                 return Blocked(there.foreign, there.remedy)
         if said[0] != "active":

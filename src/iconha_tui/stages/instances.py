@@ -150,44 +150,6 @@ class Network(OnAws):
         return []
 
 
-class Free(Step):
-    """The corosync stage would stop at such a file too, but packages would be installed, and the address given, by then."""
-
-    id = "instances.free"
-    title = "No other cluster is on the machines"
-    usual = 1.0
-
-    def probe(self, ctx: Context, target: str) -> Verdict:
-        if ctx.spec.instances.mode == "launch":
-            return Done("not asked: the machines are this cluster's own")
-        facts = {
-            name: value
-            for node in ctx.spec.names
-            for name, value in look_up(ctx, instance_lookups(ctx.view, node)).items()
-        }
-        ctx.learn(facts)
-        later = "the corosync stage looks before it writes"
-        if facts[f"{target}.state"] != "running":
-            return Done(f"it is {facts[f'{target}.state']}: {later}", facts)
-        try:
-            there = corosync.standing(ctx, target, corosync.wanted_conf(ctx.view, target))
-        except ValueError as error:
-            return Blocked(str(error), "Correct it in the corosync stage.")
-        except Trouble as trouble:
-            if not trouble.transient:
-                raise
-            return Done(f"SSH does not reach it yet: {later}", facts)
-        if there.foreign:
-            digits = there.digest[: records.DIGITS]
-            return Blocked(there.foreign, there.remedy, {**facts, f"{target}.conf_foreign": digits})
-        return Done(
-            {"wanted": "it is this one", "ours": "it is this one"}.get(there.whose, "none that is to be kept"), facts
-        )
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
-
-
 class Group(OnAws):
     id = "instances.group"
     title = "The security group"
@@ -547,6 +509,26 @@ class Signin(Step):
         return []
 
 
+class Free(Step):
+    """The corosync stage would stop at such a file too, but packages would be installed, and a key copied, by then."""
+
+    id = "instances.free"
+    title = "No other cluster is on the machines"
+    usual = 0.3
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        try:
+            there = records.standing(ctx, target, corosync.wanted_conf(ctx.view, target))
+        except ValueError as error:
+            return Blocked(str(error), "Correct it in the corosync stage.")
+        if there.other:
+            return Blocked(there.foreign, there.remedy, {f"{target}.conf_foreign": there.digest[: records.DIGITS]})
+        return Done("it is this one" if there.whose in ("wanted", "ours") else "none")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
 STAGE = Stage(
     name="instances",
     title="Instances and ports",
@@ -556,6 +538,6 @@ STAGE = Stage(
         "tagged with the cluster's name, and found again by it."
     ),
     steps=(
-        Image(), Network(), Free(), Group(), Rules(), Machine(), GroupAttached(), Allocated(), Associated(), Signin(),
+        Image(), Network(), Group(), Rules(), Machine(), GroupAttached(), Allocated(), Associated(), Signin(), Free(),
     ),
 )  # fmt: skip

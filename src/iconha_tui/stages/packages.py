@@ -117,7 +117,10 @@ class Installed(Step):
 
 _CIB = "/var/lib/pacemaker/cib"
 
-_OTHERS = f"grep -qs '<primitive' {_CIB}/cib.xml && echo '#'; [ \"$(grep -s '<node .*uname=' {_CIB}/cib.xml | wc -l)\" -lt 2 ] || echo '#'"
+_XML = f"{_CIB}/cib.xml"
+_OTHERS = (
+    f"""grep -qs '<primitive' {_XML} && echo '#'; [ "$(grep -s '<node .*uname=' {_XML} | wc -l)" -lt 2 ] || echo '#'"""
+)
 """Prints # where the configuration is more than what Pacemaker writes by itself for the packages' one node."""
 
 
