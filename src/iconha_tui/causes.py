@@ -74,7 +74,7 @@ KNOWN: tuple[Cause, ...] = (
     ),
     # Disk and memory: they make everything else fail in its own words.
     Cause(
-        r"No space left on device|You don't have enough free space|ENOSPC|disk is full",
+        r"No space left on device|You don't have enough free space|ENOSPC|disk is full|: echo: I/O error",  # so says dash
         "A file system of the node is full.",
         "Free some space on the node (`df -h`, `sudo apt-get clean`, `sudo journalctl --vacuum-size=200M`) or enlarge its "
         "volume, then retry.",
@@ -95,7 +95,12 @@ KNOWN: tuple[Cause, ...] = (
     ),
     # apt and dpkg
     Cause(
-        r"apt is in use still|Could not get lock /var/|Unable to (?:acquire the dpkg frontend lock|lock directory /var)",
+        r"apt is in use still: (?P<holder>process .{1,200} holds \S+?)\.?$",
+        r"Another package manager is at work on the node: \g<holder>.",
+        "Wait until it has ended, then retry. Do not remove the lock.",
+    ),
+    Cause(
+        r"Could not get lock /var/|Unable to (?:acquire the dpkg frontend lock|lock directory /var)",
         "Another package manager is at work on the node, most often the automatic upgrades that run after a first boot.",
         "Wait until it has ended (`pgrep -a 'apt|dpkg|unattended'` shows it), then retry. Do not remove the lock.",
     ),

@@ -15,6 +15,10 @@ SAID = {
     "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?": (
         "Another package manager"
     ),
+    "apt is in use still: process 607 (unattended-upgrade) holds /var/lib/apt/lists/lock.\nRemoved it.": (
+        "at work on the node: process 607 (unattended-upgrade) holds /var/lib/apt/lists/lock."
+    ),
+    "iconha-start: 24: echo: echo: I/O error": "file system of the node is full",
     "Reading state information...\nE: Unable to locate package aws-cli": "no package of that name",
     "E: Package 'crmsh' has no installation candidate": "no package of that name",
     "E: You don't have enough free space in /var/cache/apt/archives/.": "file system of the node is full",
