@@ -18,3 +18,13 @@ def aws(lab: Lab, service: str, profile: str = "lab") -> Any:
     config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=15)
     make: Any = boto3.Session(botocore_session=core).client
     return make(service, config=config)
+
+
+def keys(lab: Lab, profile: str) -> tuple[str, str]:
+    """The access key and the secret key of a profile."""
+    import botocore.session
+
+    core = botocore.session.Session(profile=profile)
+    core.set_config_variable("config_file", str(lab.aws_config_file))
+    found: Any = core.get_credentials()
+    return found.access_key, found.secret_key

@@ -1,31 +1,39 @@
-"""A cluster as it stands, with all that is particular to one build taken out: two builds of one spec have equal pictures."""
+"""A cluster as it stands, with all that is particular to one build taken out: two builds of one spec have equal pictures.
+
+pictures/ has those of undisturbed builds. test_guide.py, which builds undisturbed, holds them true; where the program has come
+to build something else, `ICONHA_PICTURES=keep pytest tests/lab/test_guide.py -k picture` keeps them anew.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from lab_aws import aws
+from lab_aws import aws, keys
 
 from iconha_tui.lab.hypervisor import execute
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec
 from iconha_tui.stages import tags
 
+HERE = Path(__file__).parent
+
 _LOOK = r"""
 for file in /etc/corosync/corosync.conf /root/.aws/config /etc/systemd/system/pacemaker.service.d/50-iconha.conf; do
   echo "== $(stat -c '%n %U:%G %a' "$file")"; cat "$file"
 done
-echo "== credentials"; stat -c '%U:%G %a' /root/.aws/credentials; sha256sum </root/.aws/credentials
+echo "== credentials"; stat -c '%U:%G %a' /root/.aws/credentials; cat /root/.aws/credentials
 echo "== files"; ls -A /etc/corosync /root/.aws /etc/systemd/system/pacemaker.service.d /var/lib/iconha-tui
 echo "== services"; systemctl is-enabled corosync pacemaker; systemctl is-active corosync pacemaker
 echo "== left behind"; systemctl list-units --all --plain --no-legend 'iconha-*'
 for run in /var/lib/iconha-tui/runs/*/; do [ -e "$run/rc" ] || [ ! -d "$run" ] || echo "$run"; done
-ls -A /tmp | grep -Ev '^(systemd-private|\.[A-Z])' || true
+ls -A /tmp | grep -Ev '^(systemd-private|pymp-|\.[A-Z])' || true  # pymp: pcsd's own
 echo "== packages"
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' corosync pacemaker crmsh pcs resource-agents awscli 2>/dev/null
 echo "== key"; stat -c '%U:%G %a %s' /etc/corosync/authkey
@@ -79,6 +87,7 @@ def take(lab: Lab, spec: Spec) -> Picture:
     names |= {group["GroupId"]: "<group>" for group in groups["SecurityGroups"]}
     for address in addresses:
         names |= {address["PublicIp"]: "<elastic ip>", address["AllocationId"]: "<allocation>"}
+    names |= dict(zip(keys(lab, "lab-nodes"), ("<access key>", "<secret key>"), strict=True))
 
     def plain(text: str) -> str:
         for value, word in names.items():
@@ -98,6 +107,22 @@ def take(lab: Lab, spec: Spec) -> Picture:
     cibs = {plain("\n".join(_cib(on(lab, one["InstanceId"], "cibadmin -Q")))) for one in found.values()}
     assert len(cibs) == 1, "the nodes have different configurations"
     return Picture(nodes, cibs.pop().split("\n"), account)
+
+
+def expected(lab: Lab, spec: Spec) -> Picture:
+    """The picture that an undisturbed build has."""
+    kept = json.loads(_file(lab, spec).read_text())
+    return Picture({name: "\n".join(lines) for name, lines in kept["nodes"].items()}, kept["cib"], kept["account"])
+
+
+def keep(lab: Lab, spec: Spec, found: Picture) -> None:
+    """Makes this picture the one that is expected."""
+    nodes = {name: text.split("\n") for name, text in found.nodes.items()}
+    _file(lab, spec).write_text(json.dumps(asdict(found) | {"nodes": nodes}, indent=1) + "\n")
+
+
+def _file(lab: Lab, spec: Spec) -> Path:
+    return HERE / "pictures" / f"{lab.record.suite}-{spec.packages.shell}-{spec.awscli.credentials}.json"
 
 
 def differences(found: dict[str, str], expected: dict[str, str]) -> Iterator[str]:
@@ -125,7 +150,10 @@ def _cib(xml: str) -> list[str]:
     lines = []
 
     def walk(element: ET.Element, depth: int) -> None:
-        if element.get("name") == "last-lrm-refresh":  # when failures were last cleared away
+        if element.get("name") in (
+            "last-lrm-refresh",
+            "dc-version",
+        ):  # when failures were cleared away; Pacemaker's own
             return
         told = " ".join(f'{key}="{value}"' for key, value in sorted(element.items()))
         lines.append(f"{'  ' * depth}{element.tag} {told}".rstrip())

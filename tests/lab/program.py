@@ -80,10 +80,15 @@ class Program:
     def folder(self) -> Path:
         return self.state / "clusters" / self.spec.name
 
-    def start(self, *options: str, how: tuple[str, ...] = (), ahead: bool = False) -> Going:
-        """how: what Python is told to run; empty: the program as it is. ahead: with the check before the first change."""
+    def write(self) -> Path:
+        """The spec as a file."""
         path = self.state / "spec.toml"
         path.write_text(dumps(self.spec))
+        return path
+
+    def start(self, *options: str, how: tuple[str, ...] = (), ahead: bool = False) -> Going:
+        """how: what Python is told to run; empty: the program as it is. ahead: with the check before the first change."""
+        path = self.write()
         self._starts += 1
         errors = self.state / f"stderr-{self._starts}"
         argv = [sys.executable, *(how or ("-m", "iconha_tui"))]
@@ -109,8 +114,7 @@ class Program:
 
     def check(self) -> tuple[int, list[dict[str, str]]]:
         """`iconha-tui check --json`: its exit code and its findings."""
-        path = self.state / "spec.toml"
-        path.write_text(dumps(self.spec))
+        path = self.write()
         argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state), "check", str(path), "--json"]
         done = subprocess.run(
             argv,
