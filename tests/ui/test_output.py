@@ -17,6 +17,7 @@ from iconha_tui.screens.stage import StageScreen
 from iconha_tui.screens.transcript import TranscriptScreen
 from iconha_tui.store import Store
 from iconha_tui.widgets.find_line import FindLine
+from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.line_view import LineView
 from iconha_tui.widgets.output import KEPT, OutputPanes, TargetLog
 from iconha_tui.widgets.scrollback import Scrollback
@@ -283,7 +284,7 @@ async def test_the_keys_mean_the_pane_that_has_the_focus(wizard: Make) -> None:
         assert pilot.app.screen.query_one(OutputPanes).raised is pane
 
 
-async def test_every_key_of_the_output_is_in_the_palette_and_six_at_most_are_below(wizard: Make) -> None:
+async def test_every_key_of_the_output_is_in_the_palette(wizard: Make) -> None:
     async with reading(wizard()) as (pilot, _):
         await press(pilot, "/", *"line", "enter")
         told = {command.title for command in pilot.app.get_system_commands(pilot.app.screen)}
@@ -299,6 +300,15 @@ async def test_every_key_of_the_output_is_in_the_palette_and_six_at_most_are_bel
             "Save the transcript as a file",
             "Output: select lines upwards",
         } <= told
+
+
+async def test_six_keys_at_most_are_below_however_much_room_there_is(wizard: Make) -> None:
+    async with reading(wizard(), size=(200, 40)) as (pilot, _):
+        for keys in ((), ("/",), (*"line",), ("enter",), ("escape",), ("z",), ("t",)):
+            await press(pilot, *keys)
+            shown = pilot.app.screen.query_one(KeyLine).render().plain
+            assert shown.endswith("^p Commands"), keys
+            assert 2 <= len([part for part in shown.split("  ") if part.strip()]) <= 6, (keys, shown)
 
 
 # The transcript

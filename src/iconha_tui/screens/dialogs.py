@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.content import Content
 from textual.widgets import Button, DataTable, Input, Static
 
 from iconha_tui.errors import Trouble
@@ -125,7 +125,7 @@ class Choose(Dialog[str]):
         with Vertical(classes="dialog -large"):
             yield Static(self._title, classes="dialog-title", markup=False)
             yield Static("Asking AWS …", id="choose-state", markup=False)
-            table: DataTable[Content] = DataTable(cursor_type="row", zebra_stripes=True)
+            table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
             yield table
             yield KeyLine()
 
@@ -151,7 +151,7 @@ class Choose(Dialog[str]):
         table = self.query_one(DataTable)
         self._rows = rows
         for row in rows:
-            table.add_row(*(Content(sentence(cell)) for cell in row))
+            table.add_row(*(Text(sentence(cell)) for cell in row))
         table.display = bool(rows)
         self._say(
             f"{len(rows)} found." if rows else "There are none. Escape goes back; type the value, or leave it empty."

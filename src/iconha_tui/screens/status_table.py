@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -51,7 +52,7 @@ class StatusTable(WizardScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        table: DataTable[Content] = self.query_one(DataTable)
+        table: DataTable[Content | Text] = self.query_one(DataTable)
         for word in ("cluster", *COLUMNS):
             table.add_column(word, key=word, width=WIDTHS.get(word))
         troubles = []
@@ -61,7 +62,7 @@ class StatusTable(WizardScreen):
             except Trouble as trouble:
                 troubles.append(f"{name}: {trouble}")
             else:
-                table.add_row(Content(name), *(Content(),) * len(COLUMNS), key=name)
+                table.add_row(Text(name), *(Text(),) * len(COLUMNS), key=name)
                 self._watchers[name].start()
         self.query_one("#status-troubles", Static).update("\n".join(troubles))
         table.focus()
@@ -73,10 +74,10 @@ class StatusTable(WizardScreen):
             watcher.every = SELDOM
 
     def _fill(self) -> None:
-        table: DataTable[Content] = self.query_one(DataTable)
+        table: DataTable[Content | Text] = self.query_one(DataTable)
         for name, watcher in self._watchers.items():
             report = watcher.report()
-            cells = [Content(cell) for cell in row(report)]
+            cells: list[Content | Text] = [Text(cell) for cell in row(report)]
             cells[0] = state(*VERDICTS[report.verdict]) if watcher.turns else state("running", "looking")
             for column, cell in zip(COLUMNS, cells, strict=True):
                 if table.get_cell(name, column) != cell:
@@ -88,7 +89,7 @@ class StatusTable(WizardScreen):
         self.action_open()
 
     def action_open(self) -> None:
-        table: DataTable[Content] = self.query_one(DataTable)
+        table: DataTable[Content | Text] = self.query_one(DataTable)
         if table.row_count:
             watcher = self._watchers[str(table.ordered_rows[table.cursor_row].key.value)]
             watcher.every = EVERY

@@ -20,7 +20,7 @@ class Hanging(Static):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
         self._rows: Sequence[Row] = ()
-        self._width = 0
+        self._width = self._measured = 0
         self._count = -1
         self._tops: list[int] = []
 
@@ -38,13 +38,14 @@ class Hanging(Static):
 
     def _lay_out(self) -> None:
         width = self._width or 78
-        height, self._tops = self._count, []
+        before, self._tops = (self._count, self._measured), []
         lines: list[Content] = []
         for lead, body in self._rows:
             self._tops.append(len(lines))
             lines += hang(lead, body, width)
-        self._count = len(lines)
-        self.update(Content("\n").join(lines), layout=self._count != height)
+        self._count, self._measured = len(lines), width
+        # A height that was measured for another width is not this one's, also where the lines are as many.
+        self.update(Content("\n").join(lines), layout=(self._count, width) != before)
 
     def top(self, row: int) -> int:
         """The line on which a row begins."""
