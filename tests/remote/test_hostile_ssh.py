@@ -103,6 +103,17 @@ def test_a_login_shell_makes_of_a_command_line_the_words_that_went_in(words: lis
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(HOSTILE, max_size=4), st.booleans())
+@example(["; touch x", "$(touch x)", "`touch x`", "'\n\"", "-n", "", "\\", "\x1b]52;c;x\x07", "%s", "~", "*"], True)
+def test_a_command_on_a_node_has_the_very_words_that_went_in(node: SshNode, words: list[str], root: bool) -> None:
+    """Over a real sshd and a login shell, as the user and through sudo: each word in hexadecimal, as the command has it."""
+    script = 'for word in "$@"; do printf %s "$word" | od -An -v -tx1 | tr -d " \\n"; echo; done'
+    said = node.run(("sh", "-c", script, "x", *words), root=root)
+    assert said.stdout.split("\n")[:-1] == [word.encode().hex() for word in words]
+    assert (said.code, said.stderr) == (0, "")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     HOSTILE.filter(lambda name: "/" not in name and name not in (".", "..") and 0 < len(name.encode()) < 60),
     st.binary(max_size=200),
