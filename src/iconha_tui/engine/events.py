@@ -160,6 +160,8 @@ OnEvent = Callable[[Event], None]
 """Observers take events from any thread, in order per target; they must return quickly."""
 
 KINDS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
+MOST = 1000
+"""Items of a list in a file: no run has as many stages."""
 _HINTS: Mapping[type[Any], Mapping[str, Any]] = {kind: get_type_hints(kind) for kind in KINDS.values()}
 
 
@@ -194,7 +196,7 @@ def _fits(value: Any, hint: Any) -> bool:
         case origin if origin is Literal:
             return value in get_args(hint)
         case origin if origin is list:
-            return type(value) is list and all(_fits(each, get_args(hint)[0]) for each in value)
+            return type(value) is list and len(value) <= MOST and all(_fits(each, get_args(hint)[0]) for each in value)
         case _:
             return any(_fits(value, each) for each in get_args(hint))
 

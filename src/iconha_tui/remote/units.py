@@ -23,7 +23,7 @@ from iconha_tui.errors import Cancelled, Left, Trouble
 from iconha_tui.remote.connection import LoginRefused, Lost, Unreachable
 from iconha_tui.remote.position import Position
 from iconha_tui.remote.pump import Sink
-from iconha_tui.text import clean_block
+from iconha_tui.text import clean_block, whole_number
 
 RUNS_DIR = "/var/lib/iconha-tui/runs"
 RECONNECT = 300.0
@@ -345,8 +345,8 @@ class _Follower:
         word, _, number = lines[0].decode("ascii", "replace").strip().partition(" ") if lines else ("", "", "")
         if code == 0 and word == "running":
             return None
-        if code == 0 and word == "ended" and number.isdecimal():
-            return int(number)
+        if code == 0 and word == "ended" and (ended := whole_number(number)) is not None:
+            return ended
         gone = word in ("vanished", "missing")
         raise Trouble(
             f"{self._unit.name} ended without an exit code: the node was restarted, or it was stopped there."

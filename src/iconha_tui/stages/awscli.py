@@ -172,7 +172,9 @@ class Proven(Step):
     def probe(self, ctx: Context, target: str) -> Verdict:
         said = ctx.node(target).run(("sh", "-c", _remembered(ctx.view, target))).stdout.split()
         if len(said) == 1 and (seconds := whole_number(said[0])) is not None:
-            return Done(f"proven {seconds // 60} min ago: describe-instances, describe-addresses, associate, disassociate")
+            return Done(
+                f"proven {seconds // 60} min ago: describe-instances, describe-addresses, associate, disassociate"
+            )
         return Needed("Not proven yet, or more than an hour ago.")
 
     def plan(self, view: View, target: str) -> list[Action]:
