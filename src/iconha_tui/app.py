@@ -156,23 +156,16 @@ class IconhaApp(Looks):
 
     async def action_quit(self) -> None:
         from iconha_tui.screens.dialogs import Ask
+        from iconha_tui.screens.stop import StopRun
 
-        if isinstance(self.screen, Ask) or self._leaving:
+        if self._leaving or isinstance(self.screen, Ask | StopRun):
             self._leaving = True
             self.exit()
-            return
-        if not self.busy:
+        elif self.busy:
+            self.ask_to_stop(leaving=True)
+        else:
             self.save()
             self.exit()
-            return
-
-        def answered(quit_now: bool | None) -> None:
-            if quit_now:
-                self._leaving = True
-                self.live.stop()
-                self.notify("Stopping at the next safe point; then the program ends.")
-
-        self.push_screen(Ask("A stage is running", STOPPING, yes="stop waiting and quit", no="go on"), answered)
 
     # The cluster that is open
 
@@ -439,17 +432,26 @@ class IconhaApp(Looks):
                 if value != vault.get(name):
                     self.session.keep_secret(name, value)
 
-    def ask_to_stop(self) -> None:
-        from iconha_tui.screens.dialogs import Ask
+    def ask_to_stop(self, *, leaving: bool = False) -> None:
+        """Stops the run; asks first what is to become of a long command, where one is going on. leaving: the program ends then."""
+        from iconha_tui.screens.stop import Fate, StopRun
 
-        if not self.busy:
-            return
+        def answered(fate: Fate | None) -> None:
+            if fate is not None:
+                self._stop(leaving=leaving, stop_long=fate == "stop")
 
-        def answered(stop: bool | None) -> None:
-            if stop:
-                self.live.stop()
+        if self.live.long and not self.live.stopping:
+            self.push_screen(StopRun(lambda: self.live.long, leaving=leaving), answered)
+        else:
+            self._stop(leaving=leaving)
 
-        self.push_screen(Ask("Stop this run?", STOPPING, yes="stop", no="go on"), answered)
+    def _stop(self, *, leaving: bool, stop_long: bool = False) -> None:
+        self._leaving = self._leaving or leaving
+        self.live.stop(stop_long=stop_long)
+        if leaving and not self.busy:
+            self.exit()
+        elif leaving:
+            self.notify("Stopping; then the program ends.")
 
     def _run_ended(self) -> None:
         from iconha_tui.engine.events import PASSED
@@ -462,6 +464,9 @@ class IconhaApp(Looks):
         if any(run.mode == "run" for run in self.live.runs.values()):
             self.summary(fresh=True)
         if self._leaving:
+            if self.live.progress.outcome == "cancelled":
+                fates = self.live.progress.work.fates()
+                self.farewell = " ".join(["Stopped.", *fates, "Start it again to go on from here.\n"])
             self.exit()
         else:
             self.go_on()
@@ -529,12 +534,6 @@ class IconhaApp(Looks):
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Screenshot"):
                 yield command
-
-
-STOPPING = (
-    "The program stops at the next safe point. A long command goes on running on its node: it is not cut off half-way, and "
-    "the next run finds it and reads on. Nothing is lost; the journal knows what was done."
-)
 
 
 def _session(store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:

@@ -52,7 +52,13 @@ def parser() -> argparse.ArgumentParser:
     top.set_defaults(func=wizard)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
-    run_p = commands.add_parser("run", help="carry a spec out, line by line")
+    run_p = commands.add_parser(
+        "run",
+        help="carry a spec out, line by line",
+        description="Carries a spec out, line by line. Ctrl+C stops it: a long command on a node (apt) is left running there, "
+        "and found again by the next run; a second Ctrl+C within 5 seconds stops it on the node too. SIGTERM and a lost terminal "
+        "leave it running. The last line says what became of it on each node.",
+    )
     run_p.add_argument("spec", type=Path, metavar="SPEC", help="a spec file (TOML), or the name of a saved cluster")
     run_p.add_argument("--yes", action="store_true", help="ask nothing: accept unknown host keys, start at once")
     run_p.add_argument(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -21,6 +19,7 @@ from iconha_tui.engine.actions import Upload, masked, waits_for
 from iconha_tui.engine.events import (
     PASSED,
     ActionStarted,
+    ActionStopped,
     Event,
     Output,
     Probed,
@@ -31,9 +30,11 @@ from iconha_tui.engine.events import (
     Waiting,
     to_dict,
 )
+from iconha_tui.engine.journal import Work
 from iconha_tui.engine.step import Stage, Step, View
 from iconha_tui.errors import Trouble, UsageTrouble
 from iconha_tui.session import Session
+from iconha_tui.signals import Signals
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
@@ -63,14 +64,14 @@ def run_lines(
         print(note, file=sys.stderr)
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        session.cancel()
-        signal.signal(number, signal.SIG_DFL)  # a second one ends the program at once
+    signals = Signals(session)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+    def on_event(event: Event) -> None:
+        signals(event)
+        printer(event)
+
     try:
-        finished = session.run(stages, printer, skip)
+        finished = session.run(stages, on_event, skip)
         if finished.outcome in PASSED and until is None:
             from iconha_tui import summary
 
@@ -118,6 +119,7 @@ class Lines:
         self._console = Console(highlight=False, soft_wrap=True, emoji=False)
         self._lock = Lock()
         self._waiting: dict[tuple[str, str], str] = {}
+        self._work = Work()
 
     def __call__(self, event: Event) -> None:
         with self._lock:
@@ -138,6 +140,9 @@ class Lines:
                 return [Text.assemble("  ", (event.target, "cyan"), (" $ ", "dim"), _short(event.shown))]
             case Output():
                 return [Text.assemble("  ", (f"{event.target} | ", "dim"), line) for line in event.lines]
+            case ActionStopped():
+                self._work.stopped[event.target] = event
+                return []
             case Waiting():
                 return self._wait(event)
             case StepFinished(outcome="done"):
@@ -151,7 +156,7 @@ class Lines:
             case StepFinished():
                 return self._failure(event)
             case RunFinished():
-                return [Text(), _end(event)]
+                return [Text(), _end(event, self._work.fates())]
             case _:
                 return []
 
@@ -193,16 +198,17 @@ class Lines:
 _END = {
     "failed": "A step failed. Nothing after it was done; run again to go on from here.",
     "blocked": "Blocked: only you can go on from here. Run again once it is settled.",
-    "cancelled": "Stopped. A long command on a node goes on there; run again to go on from here.",
+    "cancelled": "Stopped. Run again to go on from here.",
     "todo": "There is work to do.",
 }
 
 
-def _end(event: RunFinished) -> Text:
+def _end(event: RunFinished, fates: Sequence[str]) -> Text:
+    """The last line. fates: what has become of what was going on on the nodes when the run was stopped."""
     if event.outcome == "skipped":
         return Text.assemble(("Done but for what was skipped", "bold yellow"), f", in {event.seconds:.1f} s.")
     if event.outcome != "done":
-        return Text(_END[event.outcome], "bold")
+        return Text(" ".join([_END[event.outcome], *fates]), "bold")
     if event.changed:
         return Text.assemble(("Done", "bold green"), f" in {event.seconds:.1f} s.")
     return Text.assemble(

@@ -55,7 +55,8 @@ class LiveRun:
 
     progress: the journal's fold. runs: each stage's last run here. trouble: what stopped a stage's run before it could say
     so itself (a lock, a disk). screens: the stages' screens, as far as they are made; output goes there. ended: called
-    when a run is over and drawn. onward: the stages after the one that runs, or has failed, are to follow it.
+    when a run is over and drawn. onward: the stages after the one that runs, or has failed, are to follow it. stopping: "" until
+    the run is asked to stop; then that it stops, and what becomes of a long command.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class LiveRun:
             for stage in stages
         }
         self.trouble: dict[str, Trouble] = {}
-        self.stopping = False
+        self.stopping = ""
+        self._stop_long = False
         self.onward = False
         self._pace = Pace()
         self._measured = False
@@ -89,6 +91,11 @@ class LiveRun:
         return bool(self._stage_now)
 
     @property
+    def long(self) -> Mapping[str, str]:
+        """The long commands that are going on on nodes, which outlive the run: by node."""
+        return self.runs[self._stage_now].long if self.busy else {}
+
+    @property
     def following(self) -> Sequence[Stage] | None:
         """The stages that are to follow now, none after the last; None where the run has not come to go on."""
         if not self.onward or self.busy or self.runs[self._stage_last].state not in PASSED:
@@ -101,6 +108,8 @@ class LiveRun:
             return ""
         run = self.runs[self._stage_now]
         glyph = mark("running", self.moment()).glyph
+        if self.stopping:
+            return f"{glyph} stopping {self._stage_now}"
         if run.mode == "survey":
             return f"{glyph} looking at {self._stage_now}"
         overall = self.forecast()
@@ -142,10 +151,14 @@ class LiveRun:
             run.state = "todo"
         self._start(self._stages[0].name, lambda: self._session.survey(self._stages, self._queue.append))
 
-    def stop(self) -> None:
-        """Asks the run to stop; it does so at the next safe point."""
-        self.stopping, self.onward = True, False
-        self._session.cancel()
+    def stop(self, *, stop_long: bool = False) -> None:
+        """Asks the run to stop. What goes on on a node is left running there, or is stopped too."""
+        self.onward = False
+        if self.busy and not self.stopping:
+            nodes = " and ".join(self.long)
+            fate = f"stopping, also on {nodes}" if stop_long else f"stopping; left running on {nodes}"
+            self.stopping, self._stop_long = fate if nodes else "stopping", stop_long
+            self._session.cancel(stop_long=stop_long)
 
     def close(self) -> None:
         """Stops what is going on, and draws no more."""
@@ -154,7 +167,7 @@ class LiveRun:
         gc.unfreeze()
 
     def _start(self, stage: str, work: Callable[[], object]) -> None:
-        self._stage_now, self.stopping = stage, False
+        self._stage_now, self.stopping = stage, ""
         # A full collection stops the screen for 50 ms and more, and a flood of lines would cause two a second.
         gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
         gc.freeze()
@@ -189,6 +202,8 @@ class LiveRun:
 
     def _drain(self) -> None:
         """Takes what the threads have queued, for no longer than the screen can spare; draws it; rests when all is drawn."""
+        if not self._app.is_running:  # it ends, and the screens are being taken down
+            return
         changed = ended = False
         end = time.monotonic() + BUDGET
         while self._queue and time.monotonic() < end:
@@ -225,7 +240,7 @@ class LiveRun:
             return
         self.progress.take(time.time(), item)
         if isinstance(item, RunStarted) and self.stopping:
-            self.stop()
+            self._session.cancel(stop_long=self._stop_long)
         stage = getattr(item, "stage", "")
         if stage:
             if isinstance(item, StageStarted):

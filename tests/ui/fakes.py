@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any
 
 from iconha_tui.engine.actions import Action, Call, Run, Upload
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Left, Trouble
 from iconha_tui.session import ConfirmHostKey, Session
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
@@ -28,7 +29,8 @@ TITLES = {
 
 class World:
     """What the fakes share. files: what each node has been given. lines: what each command says. broken: commands that
-    end with exit code 100, saying `said`. gate: commands wait for it. ask_key: nodes whose host key is not known yet."""
+    end with exit code 100, saying `said`. gate: commands wait for it. long: they outlive a run. ask_key: nodes whose host key is
+    not known yet. left: what has become of commands at which a run was stopped, by node."""
 
     def __init__(self) -> None:
         self.files: dict[str, set[str]] = {}
@@ -37,6 +39,8 @@ class World:
         self.said = "E: Unable to locate package aws-cli\n"
         self.gate = Event()
         self.gate.set()
+        self.long = True
+        self.left: dict[str, Left] = {}
         self.ask_key: set[str] = set()
         self.refused: set[str] = set()
         self.commands: list[tuple[str, str]] = []
@@ -68,6 +72,12 @@ class World:
         return session
 
 
+SAID: dict[Left, str] = {
+    "stopped": "iconha-{}.service was stopped on the node.",
+    "running": "iconha-{}.service is left running on the node.",
+}
+
+
 class FakeCloud:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -92,6 +102,12 @@ class FakeNode:
         on_lines: OnLines | None = None,
         cancel: Event | None = None,
     ) -> Completed:
+        return self._carry_out(argv, on_lines, cancel, lambda: "stopped")
+
+    def _carry_out(
+        self, argv: tuple[str, ...], on_lines: OnLines | None, cancel: Event | None, left: Callable[[], Left]
+    ) -> Completed:
+        """left: what becomes of it once `cancel` is set."""
         world = self.world
         if self.name in world.ask_key:
             if not self.confirm(self.name, "ssh-ed25519", "SHA256:0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"):
@@ -103,9 +119,9 @@ class FakeNode:
             on_lines([f"{self.name}: {line}" if line else "" for line in world.lines])
         while not world.gate.wait(0.02):
             if cancel is not None and cancel.is_set():
-                from iconha_tui.errors import Cancelled
-
-                raise Cancelled("Stopped by the operator; the command runs on.", where=self.name)
+                cancelled = Cancelled(SAID[left()].format(self.name.lower()), where=self.name, remedy="Run again.")
+                cancelled.left = world.left[self.name] = left()
+                raise cancelled
         if any(broken in command for broken in world.broken):
             return Completed(100, world.said, "")
         world.files.setdefault(self.name, set()).add(argv[-1])
@@ -118,9 +134,10 @@ class FakeNode:
         *,
         timeout: float = 3600.0,
         on_lines: OnLines | None = None,
-        cancel: Event | None = None,
+        cancel: Cancel | None = None,
     ) -> Completed:
-        return self.run(argv, on_lines=on_lines, cancel=cancel)
+        assert cancel is not None
+        return self._carry_out(argv, on_lines, cancel.decided, lambda: "stopped" if cancel.stop_long else "running")
 
     def read(self, path: str) -> bytes | None:
         return None
@@ -134,6 +151,8 @@ class FakeNode:
         owner: str = "root:root",
         check: tuple[str, ...] | None = None,
         backup: bool = False,
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
     ) -> None:
         self.world.files.setdefault(self.name, set()).add(path)
 
@@ -151,12 +170,11 @@ class Make(Step):
     def probe(self, ctx: Context, target: str) -> Verdict:
         if self.word in self.world.files.get(target, set()):
             return Done(f"{self.word} is there", {f"{target}.{self.word}": "1.0"})
-        over: str | None = None,
-        note: tuple[str, str] | None = None,
         return Needed(f"{self.word} is missing")
 
     def plan(self, view: View, target: str) -> list[Action]:
-        actions: list[Action] = [Run(target, ("apt-get", "-y", "install", self.word), why=f"installs {self.word}")]
+        install = ("apt-get", "-y", "install", self.word)
+        actions: list[Action] = [Run(target, install, why=f"installs {self.word}", long=self.world.long)]
         if self.upload:
             content = (f"[Service]\nEnvironment=ADDRESS={view.fact(f'{target}.address')}\n",)
             actions.insert(0, Upload(target, "/etc/systemd/system/x.conf", content, why="gives Pacemaker the region"))

@@ -122,7 +122,7 @@ KILLED = [
     *done("credentials", "instances"),
     StageStarted("packages"),
     StepStarted("packages", "packages.packages-a", "Packages-a on both machines"),
-    ActionStarted("packages", "packages.packages-a", "PRep-02", 1, 2, "apt-get -y install packages-a", ""),
+    ActionStarted("packages", "packages.packages-a", "PRep-02", 1, 2, "apt-get -y install packages-a", "", long=True),
 ]
 FAILED = [
     RUN,

@@ -11,7 +11,7 @@ from textual.widgets import Input, TabbedContent
 from iconha_tui.app import IconhaApp
 from iconha_tui.engine.actions import MASK
 from iconha_tui.errors import Trouble
-from iconha_tui.screens.dialogs import Ask, Choose, HostKey
+from iconha_tui.screens.dialogs import Choose, HostKey
 from iconha_tui.screens.resume import Resume
 from iconha_tui.screens.stage import StageScreen
 from iconha_tui.screens.summary import Summary
@@ -196,7 +196,7 @@ async def test_quitting_while_a_host_key_is_asked_does_not_hang(wizard: Make, wo
     assert app._exit
 
 
-async def test_stopping_asks_and_leaves_the_command_running(wizard: Make, world: World) -> None:
+async def test_the_screen_of_a_run_is_not_left(wizard: Make, world: World) -> None:
     app = wizard()
     async with app.run_test() as pilot:
         await begin(pilot)
@@ -205,34 +205,9 @@ async def test_stopping_asks_and_leaves_the_command_running(wizard: Make, world:
         await press(pilot, "f8", "f5")
         await until(pilot, lambda: world.commands)
         await press(pilot, "escape", "escape")
-        assert isinstance(app.screen, StageScreen), "the screen of a run is not left"
-        await press(pilot, "f9")
-        assert isinstance(app.screen, Ask)
-        await shows(pilot, "not cut off half-way")
-        await press(pilot, "n")
-        assert app.busy
-        await press(pilot, "f9", "y")
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage("instances").state == "cancelled"
+        assert isinstance(app.screen, StageScreen)
         world.gate.set()
-        await run_stage(pilot)
-        assert app.live.progress.stage("instances").state == "done"
-
-
-async def test_quitting_asks_while_a_stage_runs(wizard: Make, world: World, store: Store) -> None:
-    app = wizard()
-    async with app.run_test() as pilot:
-        await begin(pilot)
-        await run_stage(pilot)
-        world.gate.clear()
-        await press(pilot, "f8", "f5")
-        await until(pilot, lambda: world.commands)
-        await press(pilot, "ctrl+q")
-        await shows(pilot, "A stage is running")
-        await press(pilot, "y")
-        await until(pilot, lambda: app._exit)
-    assert store.progress("icon").stage("credentials").state == "done"
-    assert store.progress("icon").stage("instances").state == "cancelled"
+        await until(pilot, lambda: not app.busy)
 
 
 async def test_resume_looks_first_and_goes_to_what_is_not_done(wizard: Make, world: World, store: Store) -> None:

@@ -48,12 +48,14 @@ def standing(saved: Saved, stages: Sequence[Stage]) -> Standing:
     then = f"Enter looks at what is there, then goes on with “{left[0].title}”"
     if progress.interrupted and progress.work.stage:
         return Standing("cancelled", "interrupted", f"in {_place(progress, stages)}", then)
+    nodes = progress.work.left_on()
+    going = f"; a command was left running on {nodes}" if nodes else ""
     entry = progress.stage(left[0].name)
     if entry.state in ("failed", "blocked", "cancelled"):
         step = f", at “{entry.step}”" if entry.step else ""
-        there = f"in stage {list(stages).index(left[0]) + 1} of {len(stages)}, {left[0].title}{step}"
+        there = f"in stage {list(stages).index(left[0]) + 1} of {len(stages)}, {left[0].title}{step}{going}"
         return Standing(entry.state, mark(entry.state).word, there, then)
-    return Standing("todo", "under way", f"{len(stages) - len(left)} of {len(stages)} stages done", then)
+    return Standing("todo", "under way", f"{len(stages) - len(left)} of {len(stages)} stages done{going}", then)
 
 
 def _place(progress: Progress, stages: Sequence[Stage]) -> str:
@@ -81,7 +83,7 @@ def last_run(progress: Progress, stages: Sequence[Stage], now: float) -> Iterato
             first, *rest = command.splitlines() or [""]
             more = f" … ({len(rest) + 1} lines)" if rest else ""
             yield f"  {target}  ", Content.styled(f"{COMMAND} {first}{more}", MUTED)
-        if work.doing:
+        if work.long:
             yield "", "A long command goes on running on its node, and is found again."
     elif failure is not None:
         look = mark(failure.outcome)
@@ -89,6 +91,8 @@ def last_run(progress: Progress, stages: Sequence[Stage], now: float) -> Iterato
         yield "  ", Content.styled(f"{failure.where + ': ' if failure.where else ''}{failure.text}", MUTED)
         if failure.command:
             yield "  ", Content.styled(f"{COMMAND} {failure.command.splitlines()[0]}", MUTED)
+        if failure.outcome != "cancelled":  # else it says so itself
+            yield from (("  ", Content.styled(text, MUTED)) for text in work.fates())
     else:
         yield "", _said("done", "done", f"The last run came to its end {when}.")
     if progress.note:

@@ -117,7 +117,7 @@ class Resume(WizardScreen):
     def _next(self) -> str:
         app = self.wizard
         if app.busy:
-            return "Looking at what is there; nothing is changed. F9 stops."
+            return "Stopping." if app.live.stopping else "Looking at what is there; nothing is changed. F9 stops."
         trouble = next(iter(app.live.trouble.values()), None)
         if trouble is not None:
             return f"{trouble} F5 looks again, F8 goes on all the same."
@@ -149,7 +149,7 @@ class Resume(WizardScreen):
         self.wizard.live.survey()
 
     def action_stop(self) -> None:
-        self.wizard.live.stop()
+        self.wizard.ask_to_stop()
 
     def action_leave(self) -> None:
         self.wizard.leave_cluster()

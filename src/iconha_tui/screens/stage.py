@@ -390,5 +390,6 @@ class StageScreen(ReadingScreen):
             live.moment(),
             left=live.forecast(self.stage).words() if self.last_run.state == "running" else "",
             onward=live.onward,
+            stopping=live.stopping,
             problem=self.form.problem,
         )

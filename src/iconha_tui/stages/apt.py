@@ -59,14 +59,15 @@ def install(names: Sequence[str], services: Sequence[str]) -> str:
     One script, so that a program that was restarted finds it again as a whole; its first line says it in short, for a list of
     steps has room for no more. It fails where the lists lack one of `names`: apt itself calls it a success when no archive
     could be reached, and blames the packages then. What an interrupted installation has left half configured is finished
-    first, since apt refuses to work before.
+    first, since apt refuses to work before. Where it is stopped (SIGTERM), the services are unmasked all the same.
     """
     masked = " ".join(services)
     get = (*_APT, "-y", "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *names)
     return f"""\
 # apt-get update, then apt-get install {shlex.join(names)}
 said=$(mktemp)
-trap 'systemctl unmask --runtime {masked}; rm -f "$said" "$APT_CONFIG"' EXIT
+trap 'trap "" TERM; systemctl unmask --runtime {masked}; rm -f "$said" "$APT_CONFIG"' EXIT
+trap 'exit 143' TERM
 systemctl mask --runtime {masked}
 {_SETTINGS}{wait()}{shlex.join((*_APT, "update"))} 2>&1 | tee "$said"
 missing=

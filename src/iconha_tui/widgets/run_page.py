@@ -61,9 +61,15 @@ class RunPage(Vertical):
         self.query_one(FailureKeys).show(failure, step, edit)
         return True
 
-    def sum_up(self, run: StageRun, moment: float | None, *, left: str, onward: bool, problem: str) -> None:
-        """The line at the top. left: how long it will take, in words. problem: why it cannot be run now."""
+    def sum_up(
+        self, run: StageRun, moment: float | None, *, left: str, onward: bool, stopping: str, problem: str
+    ) -> None:
+        """The line at the top. left: how long it will take, in words. stopping: that it stops, and how. problem: why it cannot be
+        run now."""
         look = mark(run.state, moment)
+        if stopping and run.state == "running":
+            self.query_one("#run-head", Words).say(Content.styled(f"{look.glyph} {stopping}", look.style))
+            return
         text = _summed_up(run, left, onward, problem)
         self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))
 

@@ -9,6 +9,7 @@ from iconha_tui.engine.events import (
     PASSED,
     ActionFinished,
     ActionStarted,
+    ActionStopped,
     Event,
     Output,
     Probed,
@@ -25,12 +26,19 @@ from iconha_tui.widgets.glyphs import COMMAND, duration
 class TargetState:
     """What one target of a step is doing. doing: a sentence or the command. waiting: sentence and seconds left.
 
-    heard: when its command last said something, or began, on the monotonic clock; 0 while no command runs.
+    heard: when its command last said something, or began, on the monotonic clock; 0 while no command runs. long: the command,
+    where it outlives the run.
     """
 
     doing: str = ""
     waiting: tuple[str, float] | None = None
     heard: float = 0.0
+    long: str = ""
+
+    def end(self, text: str = "") -> None:
+        """Its command has come to an end, or is no longer followed: then `text` says so."""
+        self.heard, self.long = 0.0, ""
+        self.doing = text or self.doing
 
 
 @dataclass
@@ -91,10 +99,13 @@ class StageRun:
                 target.waiting = None
                 target.doing = f"{COMMAND} {event.shown.splitlines()[0] if event.shown else event.why}"
                 target.heard = time.monotonic()
+                target.long = event.shown if event.long else ""
             case Output():
                 self._target(event.step, event.target).heard = time.monotonic()
             case ActionFinished():
-                self._target(event.step, event.target).heard = 0.0
+                self._target(event.step, event.target).end()
+            case ActionStopped():
+                self._target(event.step, event.target).end(event.text)
             case Waiting():
                 self._target(event.step, event.target).waiting = (event.text, event.left)
             case StepFinished():
@@ -133,15 +144,21 @@ class StageRun:
     def current(self) -> StepState | None:
         return next((step for step in self.steps if step.state == "running"), None)
 
+    @property
+    def long(self) -> dict[str, str]:
+        """The long commands that are going on, by target."""
+        targets = self.current.targets if self.current else {}
+        return {name: target.long for name, target in sorted(targets.items()) if target.long}
+
 
 def lines_of(event: Event) -> tuple[str, list[str]]:
     """The target of an event and what it writes into that target's output pane."""
-    if isinstance(event, Output | ActionStarted | ActionFinished | Probed):
+    if isinstance(event, Output | ActionStarted | ActionFinished | ActionStopped | Probed):
         return event.target, _lines(event)
     return "", []
 
 
-def _lines(event: Output | ActionStarted | ActionFinished | Probed) -> list[str]:
+def _lines(event: Output | ActionStarted | ActionFinished | ActionStopped | Probed) -> list[str]:
     match event:
         case Output():
             return event.lines
@@ -151,6 +168,8 @@ def _lines(event: Output | ActionStarted | ActionFinished | Probed) -> list[str]
         case ActionFinished():
             code = f", exit code {event.code}" if event.code not in (None, 0) else ""
             return [f"  ({duration(event.seconds)}{code})"]
+        case ActionStopped():
+            return [f"  ({event.text})"]
         case Probed():
             phase = "looked" if event.phase == "probe" else "checked"
             return [f"  {phase}: {event.verdict}: {event.text}"]

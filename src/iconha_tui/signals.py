@@ -1,0 +1,66 @@
+"""Ctrl+C and the other signals of a run without a screen."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from threading import Lock, Timer
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from iconha_tui.engine.events import Event
+from iconha_tui.engine.journal import Progress
+
+if TYPE_CHECKING:
+    from iconha_tui.session import Session
+
+WAIT = 5.0
+"""Seconds after a Ctrl+C in which another stops a long command on its node too."""
+
+ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """Stops a run at a signal. It takes the run's events, too: they tell which long commands are going on.
+
+    A long command is left running on its node, and found again by the next run; a second Ctrl+C within WAIT stops it there.
+    Any signal after the run has been told ends the program at once.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._progress = Progress()
+        self._lock = Lock()
+        self._asked = False
+        for number in ALL:
+            signal.signal(number, self._come)
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._progress.take(0.0, event)
+
+    def _come(self, number: int, _frame: FrameType | None) -> None:
+        nodes = " and ".join(self._progress.work.long)
+        if number == signal.SIGINT and nodes and not self._asked:
+            self._asked = True
+            self._session.cancel(stop_long=None)
+            wait = Timer(WAIT, self._session.cancel)
+            wait.daemon = True
+            wait.start()
+            _say(
+                f"Stopping. A long command is left running on {nodes}; "
+                f"Ctrl+C again within {WAIT:.0f} s stops it there too."
+            )
+            return
+        self._session.cancel(stop_long=self._asked and number == signal.SIGINT)
+        if nodes and self._session.ctx.cancel.stop_long:
+            _say(f"Stopping what runs on {nodes}. Another Ctrl+C ends this program, and says no more.")
+        for each in ALL:
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _say(text: str) -> None:
+    """Past Python's own streams: a signal may come in the middle of a line that is being written."""
+    with suppress(OSError):
+        os.write(2, f"iconha-tui: {text}\n".encode())
