@@ -83,13 +83,20 @@ class FakeNode:
         owner: str = "root:root",
         check: tuple[str, ...] | None = None,
         backup: bool = False,
+        over: str | None = None,
+        note: tuple[str, str] | None = None,
     ) -> None:
         self.checks.append(check)
         self.files[path] = content
         self.modes[path] = (mode, owner, backup)
 
-        over: str | None = None,
-        note: tuple[str, str] | None = None,
+
+def left(node: str, key: str, *, stop: bool) -> Cancelled:
+    """What a node says of a long command that is not followed any more."""
+    cancelled = Cancelled(f"{key} is {'stopped' if stop else 'left running'}.", where=node, remedy="Run again.")
+    cancelled.left = "stopped" if stop else "running"
+    return cancelled
+
 
 class FakeCloud:
     def __init__(self) -> None:

@@ -22,6 +22,7 @@ exec cat -- "$1"
 """
 
 # The size is compared because sshd closes the input when the connection breaks: half a file would look whole.
+# A temporary file that is there already is of a node that lost its power, or of a shell that was killed.
 # set -C opens the temporary file with O_EXCL, so a planted link is never followed.
 _WRITE = """
 set -eu
@@ -33,10 +34,10 @@ folder=${path%/*}
 if [ ! -d "$folder" ]; then (umask 022; mkdir -p -- "$folder"); fi
 if [ -L "$path" ]; then exit 71; fi
 if [ -e "$path" ] && [ ! -f "$path" ]; then exit 72; fi
-trap 'rm -f -- "$temporary"' EXIT
 for stale in "${temporary%-*}"-*; do
   if [ -f "$stale" ] && [ -n "$(find "$stale" -prune -mmin +2)" ]; then rm -f -- "$stale"; fi
 done
+trap 'rm -f -- "$temporary"' EXIT
 trap 'exit 75' HUP INT TERM PIPE
 (set -C; cat >"$temporary")
 [ "$(wc -c <"$temporary")" -eq "$size" ] || exit 73
@@ -44,24 +45,24 @@ if [ "$#" -gt 0 ]; then "$@" </dev/null || { echo "exit code $?" >&2; exit 74; }
 chown -- "$owner" "$temporary"
 chmod -- "$mode" "$temporary"
 sync -- "$temporary"
-if [ -n "$backup" ] && [ -e "$path" ] && ! cmp -s -- "$path" "$temporary"; then
 if [ "$over" != any ] && ! cmp -s -- "$path" "$temporary"; then
   found=; [ ! -e "$path" ] || found=$(sha256sum <"$path")
   [ "${found%% *}" = "$over" ] || exit 76
 fi
+if [ -n "$backup" ] && [ -e "$path" ] && ! cmp -s -- "$path" "$temporary"; then
   cp -p -- "$path" "$backup"
   sync -- "$backup"
 fi
-mv -fT -- "$temporary" "$path"
 digest=$(sha256sum <"$temporary")
+mv -fT -- "$temporary" "$path"
 trap - EXIT
 sync -- "$folder"
-"""
 if [ -n "$note" ]; then
   mkdir -p -- "${note%/*}"
   echo "${digest%% *} $whose" >>"$note"
   sync -- "$note"
 fi
+"""
 
 _REASONS = {
     71: (
@@ -71,6 +72,10 @@ _REASONS = {
     72: ("{path} is no ordinary file.", "See what it is, and move it away."),
     73: ("The content of {path} did not arrive whole; the old file stands.", "Try again."),
     75: ("Writing {path} was interrupted; the old file stands.", "Try again."),
+    76: (
+        "{path} was changed by somebody while this program was about to write it. Their file stands.",
+        "Retry: it is looked at anew, and is replaced only if you allow it.",
+    ),
 }
 
 
