@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -91,6 +93,9 @@ class IconhaApp(Looks):
         return Welcome()
 
     def on_mount(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):  # else the terminal would stay as the wizard has set it
+            loop.add_signal_handler(number, self._told_to_end)
         self.call_after_refresh(self._after_first_paint)
 
     def remember(self, **settings: str | bool) -> None:
@@ -164,6 +169,15 @@ class IconhaApp(Looks):
         elif self.busy:
             self.ask_to_stop(leaving=True)
         else:
+            self.save()
+            self.exit()
+
+    def _told_to_end(self) -> None:
+        """By a signal: nothing is asked. A run stops at its next safe point first; told once more, the program ends at once."""
+        if self.busy and not self._leaving:
+            self._stop(leaving=True)
+        else:
+            self._leaving = True
             self.save()
             self.exit()
 
