@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from functools import partial
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from iconha_tui.engine.ports import Cloud
     from iconha_tui.engine.step import Stage
     from iconha_tui.live_run import LiveRun
+    from iconha_tui.preflight import Found, Look
     from iconha_tui.screens.stage import StageScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
@@ -53,7 +54,8 @@ class HostKeyAsked(Message):
 class IconhaApp(Looks):
     """The wizard. cluster: opened at once; a name that is not known begins a new one. spec: a cluster, filled in already.
 
-    session_factory, stages: for tests. warm_up: import boto3 and paramiko behind the first paint.
+    session_factory, stages: for tests. look: the preflight; by default the real one, and none for the session of a factory.
+    warm_up: import boto3 and paramiko behind the first paint.
     """
 
     TITLE = "iconha-tui"
@@ -70,6 +72,7 @@ class IconhaApp(Looks):
         config: Config | None = None,
         session_factory: SessionFactory | None = None,
         stages: Sequence[Stage] | None = None,
+        look: Look | None = None,
         warm_up: bool = True,
     ) -> None:
         self.config = config or Config(store.root / "config.toml")
@@ -78,6 +81,9 @@ class IconhaApp(Looks):
         self._first: tuple[str | None, str, Spec | None] = (cluster, start, spec)
         self._factory = session_factory
         self._stages = stages
+        self._look = look or (None if session_factory else _look)
+        self.cleared: Spec | None = None
+        """The spec against which the last preflight had nothing to say, or whose findings the operator passes over."""
         self._warm_up = warm_up
         self.session: Session | None = None
         self._spec: Spec | None = None
@@ -258,7 +264,7 @@ class IconhaApp(Looks):
         except Trouble as trouble:
             self.tell(trouble)
             return
-        self.spec, self.farewell = spec, ""
+        self.spec, self.farewell, self.cleared = spec, "", None
         if progress.note:
             self.notify(progress.note, severity="warning", markup=False)
         self._live = LiveRun(self, self.session, self.stages, progress, self._screens, self._run_ended)
@@ -422,6 +428,32 @@ class IconhaApp(Looks):
         self.save()
         return self.session.spec == self.spec and self.live.start(stage, onward=onward, skip=skip)
 
+    def check_first(self, stages: Sequence[Stage], then: Callable[[], Awaitable[None]]) -> bool:
+        """Before the first change of all in a cluster: the preflight, which goes on with `then`. False where none is due."""
+        from iconha_tui.preflight import is_due
+        from iconha_tui.screens.preflight import Preflight
+
+        self.save()
+        if self._look is None or self.cleared == self.spec or not is_due(self.live.progress, stages, self.spec):
+            return False
+        self.live.onward = False  # what follows waits for the check, and is told anew by `then`
+        self.push_screen(Preflight(then))
+        return True
+
+    def show_preflight(self) -> None:
+        from iconha_tui.screens.preflight import Preflight
+
+        if self.busy:
+            self.notify("A stage is running. F9 stops it.", severity="warning")
+        else:
+            self.save()
+            self.push_screen(Preflight())
+
+    def look_ahead(self) -> bool:
+        """Begins a preflight of the open cluster. False where something is running already."""
+        look, skipped = self._look, self.live.progress.skipped
+        return look is not None and self.live.look_ahead(lambda session: look(session, skipped))
+
     def go_on(self) -> None:
         """Turns to the stage that is due, which then starts; to the summary after the last. What stands above a stage's
         screen is not pushed aside: it goes on when that is closed."""
@@ -447,7 +479,7 @@ class IconhaApp(Looks):
                     self.session.keep_secret(name, value)
 
     def ask_to_stop(self, *, leaving: bool = False) -> None:
-        """Stops the run; asks first what is to become of a long command, where one is going on. leaving: the program ends then."""
+        """Stops the run; asks first what is to become of a long command, where one is going on. leaving: the program ends."""
         from iconha_tui.screens.stop import Fate, StopRun
 
         def answered(fate: Fate | None) -> None:
@@ -548,6 +580,12 @@ class IconhaApp(Looks):
         for command in super().get_system_commands(screen):
             if command.title in ("Theme", "Screenshot"):
                 yield command
+
+
+def _look(session: Session, skip: Collection[str]) -> Iterator[Found]:
+    from iconha_tui.preflight import look
+
+    return look(session, skip)
 
 
 def _session(store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:

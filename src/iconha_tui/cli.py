@@ -72,6 +72,11 @@ def parser() -> argparse.ArgumentParser:
         help="go on without this step where it is not done; may be repeated. A failure says which step, and what stays open",
     )
     run_p.add_argument("--json", action="store_true", help="one event a line, as JSON")
+    run_p.add_argument(
+        "--no-check",
+        action="store_true",
+        help="begin without the check of all that a run needs, which is made before the first change of a cluster",
+    )
     run_p.set_defaults(func=run)
 
     preflight_p = commands.add_parser("check", help="look at all that a run needs, before it; nothing is changed")
@@ -214,7 +219,15 @@ def wizard(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     from iconha_tui.lines import run_lines
 
-    return run_lines(_store(), _spec(args.spec), yes=args.yes, until=args.until, as_json=args.json, skip=args.skip)
+    return run_lines(
+        _store(),
+        _spec(args.spec),
+        yes=args.yes,
+        until=args.until,
+        as_json=args.json,
+        skip=args.skip,
+        check=not args.no_check,
+    )
 
 
 def preflight(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from iconha_tui.engine.events import (
 from iconha_tui.engine.journal import Work
 from iconha_tui.engine.step import Stage, Step, View
 from iconha_tui.errors import Trouble, UsageTrouble
+from iconha_tui.preflight import is_due, look
 from iconha_tui.session import Session
 from iconha_tui.signals import Signals
 from iconha_tui.spec import Spec
@@ -47,9 +48,19 @@ CODES = {"done": 0, "skipped": 0, "failed": 1, "blocked": 3, "cancelled": 130, "
 
 
 def run_lines(
-    store: Store, spec: Spec, *, yes: bool, until: str | None, as_json: bool, skip: Sequence[str] = ()
+    store: Store,
+    spec: Spec,
+    *,
+    yes: bool,
+    until: str | None,
+    as_json: bool,
+    skip: Sequence[str] = (),
+    check: bool = True,
 ) -> int:
-    """Carries a spec out but for the steps in `skip`. Returns the exit code."""
+    """Carries a spec out but for the steps in `skip`. Returns the exit code.
+
+    check: before the first change of all in a cluster, looks whether something stands in the way.
+    """
     stages = upto(until)
     for step in skip:
         check_skip(step)
@@ -60,8 +71,9 @@ def run_lines(
         if input("Carry this out? [y/N] ").strip().lower() not in ("y", "yes"):
             return CODES["cancelled"]
     printer = JsonLines() if as_json else Lines()
-    if (note := store.progress(spec.name).note) and not as_json:
-        print(note, file=sys.stderr)
+    progress = store.progress(spec.name)
+    if progress.note and not as_json:
+        print(progress.note, file=sys.stderr)
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
 
     signals = Signals(session)
@@ -71,6 +83,13 @@ def run_lines(
         printer(event)
 
     try:
+        if check and is_due(progress, stages, spec):
+            with store.lock(spec.name):
+                bad = _look_ahead(session, skip, as_json=as_json)
+            if bad:
+                if not as_json:
+                    print(f"\n{bad} to be settled first. Nothing was changed. --no-check goes on all the same.")
+                return CODES["blocked"]
         finished = session.run(stages, on_event, skip)
         if finished.outcome in PASSED and until is None:
             from iconha_tui import summary
@@ -240,26 +259,29 @@ _STATES = {"ok": ("ok   ", "green"), "warning": ("look ", "yellow"), "bad": ("BA
 
 def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
     """Prints every finding of a preflight. Returns 0, or 3 where something stands in the way."""
-    from iconha_tui.preflight import look
-
     session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
-    bad = 0
     try:
-        for found in look(session):
-            bad += found.state == "bad"
-            if as_json:
-                print(found.to_json(), flush=True)
-                continue
-            console.print(Text.assemble(_STATES[found.state], " ", found.line()))
-            if found.remedy:
-                console.print(Text(f"      {found.remedy}"))
+        bad = _look_ahead(session, (), as_json=as_json)
     finally:
         session.close()
     if not as_json:
-        told = f"{bad} to be settled first." if bad else "Nothing stands in the way."
-        console.print(Text(f"\n{told} Nothing was changed.", "bold"))
+        print(f"\n{f'{bad} to be settled first.' if bad else 'Nothing stands in the way.'} Nothing was changed.")
     return CODES["blocked"] if bad else CODES["done"]
+
+
+def _look_ahead(session: Session, skip: Collection[str], *, as_json: bool) -> int:
+    """Prints every finding as it comes, as JSON in the form of a run's events. Returns how many stand in the way."""
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    bad = 0
+    for found in look(session, skip):
+        bad += found.state == "bad"
+        if as_json:
+            print(json.dumps({"event": "Found", "at": round(time.time(), 3), **found.to_dict()}), flush=True)
+            continue
+        console.print(Text.assemble(_STATES[found.state], " ", found.line()))
+        if found.remedy:
+            console.print(Text(f"      {found.remedy}"))
+    return bad
 
 
 def _refuse(node: str, kind: str, fingerprint: str) -> bool:

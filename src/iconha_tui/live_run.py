@@ -6,7 +6,7 @@ import gc
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from iconha_tui.engine import journal
 from iconha_tui.engine.estimate import Forecast, Pace, forecast
 from iconha_tui.engine.events import PASSED, Event, Output, RunStarted, StageStarted, Waiting
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.preflight.found import Found, bad
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import TURNS, duration, mark
 from iconha_tui.widgets.run_state import StageRun, StepState, lines_of
@@ -50,6 +51,10 @@ class Ended:
     """Queued behind the last event of a run."""
 
 
+class Complete:
+    """Queued behind the last finding of a preflight."""
+
+
 class LiveRun:
     """What a cluster's runs have come to while it is open: one at a time, in a thread of its own.
 
@@ -57,6 +62,7 @@ class LiveRun:
     so itself (a lock, a disk). screens: the stages' screens, as far as they are made; output goes there. ended: called
     when a run is over and drawn. onward: the stages after the one that runs, or has failed, are to follow it. stopping: "" until
     the run is asked to stop; then that it stops, and what becomes of a long command.
+    ahead: it is a preflight that goes on. findings: of the last one, as far as it came; complete: it came to its end.
     """
 
     def __init__(
@@ -78,9 +84,11 @@ class LiveRun:
         self.stopping = ""
         self._stop_long = False
         self.onward = False
+        self.ahead = self.complete = False
+        self.findings: list[Found] = []
         self._pace = Pace()
         self._measured = False
-        self._queue: deque[Event | Trouble | Ended] = deque()
+        self._queue: deque[Event | Trouble | Ended | Found | Complete] = deque()
         self._stage_now = self._stage_last = ""
         self._drawn = self._shown = 0.0
         self._fresh = 0
@@ -110,6 +118,8 @@ class LiveRun:
         glyph = mark("running", self.moment()).glyph
         if self.stopping:
             return f"{glyph} stopping {self._stage_now}"
+        if self.ahead:
+            return f"{glyph} checking before the run"
         if run.mode == "survey":
             return f"{glyph} looking at {self._stage_now}"
         overall = self.forecast()
@@ -150,6 +160,20 @@ class LiveRun:
             run.start("survey")
             run.state = "todo"
         self._start(self._stages[0].name, lambda: self._session.survey(self._stages, self._queue.append))
+
+    def look_ahead(self, look: Callable[[Session], Iterable[Found]]) -> bool:
+        """Looks at all that a run needs. False where something is running already."""
+        if self.busy:
+            return False
+        self.onward, self.complete, self.ahead = False, False, True
+        self.findings = []
+
+        def work() -> None:
+            self._queue.extend(look(self._session))
+            self._queue.append(Complete())
+
+        self._start(self._stages[0].name, work)
+        return True
 
     def stop(self, *, stop_long: bool = False) -> None:
         """Asks the run to stop. What goes on on a node is left running there, or is stopped too."""
@@ -229,9 +253,12 @@ class LiveRun:
         if not self.busy and not self._queue:
             self._timer.pause()
 
-    def _take(self, item: Event | Trouble | Ended) -> None:
+    def _take(self, item: Event | Trouble | Ended | Found | Complete) -> None:
         if isinstance(item, Ended):
-            self._stage_last, self._stage_now = self._stage_now, ""
+            self._stage_last, self._stage_now, self.ahead = self._stage_now, "", False
+            return
+        if isinstance(item, Found | Complete) or self.ahead:
+            self._take_ahead(item)
             return
         if isinstance(item, Trouble):
             run = self.runs[self._stage_now]
@@ -250,6 +277,14 @@ class LiveRun:
             target, lines = lines_of(item)
             if lines and stage in self._screens:
                 self._screens[stage].write_output(target, lines)
+
+    def _take_ahead(self, item: Event | Trouble | Found | Complete) -> None:
+        if isinstance(item, Found):
+            self.findings.append(item)
+        elif isinstance(item, Complete):
+            self.complete = True
+        elif isinstance(item, Trouble) and not isinstance(item, Cancelled):
+            self.findings.append(bad("here", "The check itself", item))
 
     def _follow(self) -> None:
         self._drawn = time.monotonic()

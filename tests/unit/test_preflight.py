@@ -1,18 +1,20 @@
-"""The preflight: what a node's words mean, and what AWS would let us do; nothing is changed by it."""
+"""The preflight on a node: what its words mean, and what is told of one that does not answer."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from stage_world import ONE, World, reservation, rules, spec_with
+from stage_world import ONE, TWO, World, rules, spec_with
+from test_stage_nodes import PACKAGE_DEFAULT
 
-from iconha_tui import preflight
-from iconha_tui.cloud.sentences import trouble
-from iconha_tui.engine.step import Stage
-from iconha_tui.preflight import Found
+from iconha_tui.errors import Trouble
+from iconha_tui.preflight import Found, node
 from iconha_tui.spec import Spec
-from iconha_tui.stages import instances
+from iconha_tui.stages.corosync import PATH, wanted_conf
+from iconha_tui.stages.records import NOTES
 
 GOOD = {
     "clock": "1000",
@@ -24,19 +26,43 @@ GOOD = {
     "lock": "",
     "running": "active active",
     "members": "PRep-01 PRep-02",
-    "conf": "a" * 64,
-    "ours": f"{'a' * 64} {Spec().tagged}",
-    "default": "0",
+    "locale": "C.UTF-8",
+    "api": "ok",
+    "lists": "12",
+    "wanted": "corosync pacemaker",
 }
-LISTS = {"disk": ["/ 9000000 /", "/var 9000000 /"], "archive": ["ok http://archive/InRelease"]}
+THEIRS = """totem {
+  version: 2
+  cluster_name: theirs
+}
+nodelist {
+  node {
+    name: alpha
+    ring0_addr: 10.0.0.5
+  }
+  node {
+    name: beta
+    ring0_addr: 10.0.0.6
+  }
+}
+"""
+THEIR_DIGEST = sha256(THEIRS.encode()).hexdigest()
+LISTS = {"disk": ["/ 9000000 /", "/var 9000000 /"], "archive": ["ok http://archive/InRelease"], "unknown": []}
 
 
 def judged(world: World | None = None, **other: Any) -> dict[str, Found]:
-    """The findings on a node in good order, but for what a test says; _ for the space in a key."""
+    """The findings on a node in good order, but for what a test says; _ for the space in a key. conf, ours: its files."""
+    world = world or World()
+    wanted = wanted_conf(world.ctx.view, ONE)
+    conf = str(other.pop("conf", wanted))
+    ours = other.pop("ours", f"{sha256(wanted.encode()).hexdigest()} {Spec().tagged}")
+    if conf:
+        world.nodes[ONE].files[PATH] = conf.encode()
+    world.nodes[ONE].files[NOTES] = ours.encode()
     said = GOOD | {key.replace("_", " "): value for key, value in other.items() if key not in LISTS}
     lines = [f"{key}\t{value}" for key, value in said.items()]
     lines += [f"{key}\t{value}" for key, values in (LISTS | other).items() if key in LISTS for value in values]
-    found = preflight.judge((world or World()).ctx, ONE, "\n".join(lines) + "\n", 1000.0)
+    found = node.judge(world.ctx, ONE, "\n".join(lines) + "\n", 1000.0)
     return {each.what: each for each in found}
 
 
@@ -59,15 +85,21 @@ def test_a_node_in_good_order_has_nothing_against_it() -> None:
             "warning",
             "http://dead",
         ),
+        ({"unknown": ["crmsh"]}, "Packages", "warning", "apt knows no crmsh"),
+        ({"wanted": ""}, "Packages", "ok", "all are installed"),
+        ({"wanted": "", "disk": ["/ 1000 /"]}, "Disk", "ok", "0 MiB free"),
+        ({"locale": "de_DE.UTF-8", "tmp": "noexec"}, "Language and /tmp", "ok", "de_DE.UTF-8, its /tmp is noexec: no"),
+        ({"api": "no"}, "The way to EC2", "bad", "ec2.us-east-1.amazonaws.com port 443 does not answer"),
         ({"lock": "process 7 (unattended-upgrade) holds /var/lib/dpkg/lock"}, "apt", "warning", "unattended-upgrade"),
         ({"dpkg": "broken"}, "apt", "warning", "interrupted"),
         ({"udp": "named"}, "Corosync's port", "bad", "held by named"),
         ({"tcp_9000": "goloop"}, "P-Rep ports", "ok", "9000 is open: goloop"),
         ({"members": "alpha beta"}, "A cluster that is there", "bad", "alpha, beta"),
-        ({"ours": "", "members": ""}, "A cluster that is there", "bad", "not this cluster's"),
-        ({"ours": f"{'a' * 64} other"}, "A cluster that is there", "bad", "not this cluster's"),
-        ({"conf": "b" * 64}, "A cluster that is there", "bad", "not this cluster's"),
-        ({"conf": "b" * 64, "default": "1", "members": "node1"}, "A cluster that is there", "ok", ""),
+        ({"conf": THEIRS, "ours": ""}, "A cluster that is there", "bad", "the cluster theirs with alpha and beta"),
+        ({"conf": THEIRS, "ours": f"{THEIR_DIGEST} other"}, "A cluster that is there", "bad", "of this program, other"),
+        ({"conf": THEIRS}, "A cluster that is there", "bad", "edited by somebody"),
+        ({"ours": "", "members": ""}, "A cluster that is there", "ok", "this one"),
+        ({"conf": PACKAGE_DEFAULT, "members": "node1"}, "A cluster that is there", "ok", "none"),
         ({"conf": "", "members": "", "running": "inactive inactive"}, "A cluster that is there", "ok", "none"),
     ],
 )
@@ -78,79 +110,154 @@ def test_what_stands_in_the_way_is_told_with_a_remedy(said: dict[str, Any], what
 
 
 def test_a_foreign_file_that_may_be_replaced_stands_not_in_the_way() -> None:
-    found = judged(World(spec_with(corosync={"replace": "b" * 16})), conf="b" * 64)["A cluster that is there"]
+    found = judged(World(spec_with(corosync={"replace": THEIR_DIGEST[:16]})), conf=THEIRS)["A cluster that is there"]
     assert found.state == "warning"
 
 
-class Dry:
-    """An AWS that answers readings as it is told, and dry runs by whether they are allowed."""
-
-    def __init__(self, says: dict[str, Any], denied: str = "") -> None:
-        self.says = says
-        self.denied = denied
-        self.tried: list[str] = []
-
-    def call(self, service: str, operation: str, params: Any = None) -> dict[str, Any]:
-        if operation.startswith("describe_"):
-            return dict(self.says[operation])
-        assert params["DryRun"] is True
-        self.tried.append(operation)
-        code = "UnauthorizedOperation" if operation == self.denied else "DryRunOperation"
-        raise trouble(service, operation, code, "Request would have succeeded, but DryRun flag is set.")
+def test_apt_without_lists_tells_its_packages_later() -> None:
+    assert judged(lists="0")["Packages"].state == "later"
 
 
-NOTHING: dict[str, Any] = {
-    "describe_images": {
-        "Images": [{"ImageId": "ami-1", "Name": "x", "CreationDate": "1", "RootDeviceName": "/dev/sda1"}]
-    },
-    "describe_subnets": {"Subnets": [{"SubnetId": "subnet-1", "VpcId": "vpc-1"}]},
-    "describe_security_groups": {"SecurityGroups": []},
-    "describe_instances": {"Reservations": []},
-    "describe_addresses": {"Addresses": []},
-}
+def test_the_active_node_without_an_address_may_have_no_way_out_yet() -> None:
+    """The Elastic IP that the run gives it is one; the standby gets none."""
+    world = World(facts={f"{ONE}.public_ip": None, f"{TWO}.public_ip": None})
+    assert judged(world, api="no")["The way to EC2"].state == "warning"
 
 
-def aws(says: dict[str, Any], denied: str = "") -> tuple[Dry, list[Found]]:
+def test_what_stands_in_the_way_names_the_setting_that_mends_it() -> None:
+    assert (judged(udp="named")["Corosync's port"].stage, judged(udp="named")["Corosync's port"].field) == (
+        "corosync",
+        "corosync.port",
+    )
+    foreign = judged(conf=THEIRS)["A cluster that is there"]
+    assert (foreign.stage, foreign.field) == ("corosync", "corosync.replace")
+
+
+def test_the_form_may_offer_to_replace_what_was_found() -> None:
     world = World()
-    world.ctx.facts.clear()
-    world.ctx.cloud = cloud = Dry(says, denied)
-    steps = tuple(step for step in instances.STAGE.steps if step.id != "instances.signin")
-    stage = Stage("instances", "", "", steps)
-    return cloud, [found for step in steps for found in preflight._step(world.ctx, stage, step)]
+    judged(world, conf=THEIRS)
+    assert world.ctx.facts[f"{ONE}.conf_foreign"] == THEIR_DIGEST[:16]
 
 
-def test_what_a_run_would_call_is_tried_as_a_dry_run() -> None:
-    cloud, found = aws(NOTHING)
-    assert cloud.tried == ["create_security_group", "run_instances", "run_instances", "allocate_address"]
-    assert {each.state for each in found} == {"ok", "later"}
-    later = [each.text for each in found if each.state == "later"]
-    assert any("ec2:AssociateAddress can be tried once" in text for text in later)
-
-
-@pytest.mark.parametrize("denied", ["create_security_group", "run_instances", "allocate_address"])
-def test_a_permission_that_is_missing_is_named_and_the_rest_is_looked_at_all_the_same(denied: str) -> None:
-    cloud, found = aws(NOTHING, denied)
-    bad = [each for each in found if each.state == "bad"]
-    assert bad
-    assert all("may not call ec2:" in each.text and "IAM policy" in each.remedy for each in bad)
-    assert cloud.tried[-1] == "allocate_address"
-
-
-def test_what_is_there_is_not_tried() -> None:
-    there = NOTHING | {
-        "describe_security_groups": rules(
-            ("tcp", 22, 22, ["0.0.0.0/0"], [], []),
-            ("tcp", 7100, 7100, ["0.0.0.0/0"], ["::/0"], []),
-            ("tcp", 9000, 9000, ["0.0.0.0/0"], ["::/0"], []),
-            ("udp", 5404, 5406, [], [], ["sg-1"]),
-        ),
-        "describe_instances": {"Reservations": [reservation(1)]},
-        "describe_addresses": {
-            "Addresses": [
-                {"AllocationId": "eipalloc-1", "PublicIp": "203.0.113.10", "InstanceId": "i-00000000000000001"}
-            ]
-        },
+def machine(**more: Any) -> dict[str, Any]:
+    """What EC2 tells of a machine that has run for long."""
+    return {
+        "Reservations": [
+            {
+                "Instances": [
+                    {
+                        "InstanceId": "i-00000000000000001",
+                        "State": {"Name": "running"},
+                        "PrivateIpAddress": "10.0.0.11",
+                        "PublicIpAddress": "198.51.100.11",
+                        "LaunchTime": datetime.now(UTC) - timedelta(days=1),
+                        "NetworkInterfaces": [{"Attachment": {"DeviceIndex": 0}, "Groups": [{"GroupId": "sg-1"}]}],
+                        **more,
+                    }
+                ]
+            }
+        ]
     }
-    cloud, found = aws(there)
-    assert cloud.tried == []
+
+
+OPEN = rules(
+    ("tcp", 22, 22, ["0.0.0.0/0"], [], []),
+    ("tcp", 7100, 7100, ["0.0.0.0/0"], ["::/0"], []),
+    ("tcp", 9000, 9000, ["0.0.0.0/0"], ["::/0"], []),
+    ("udp", 5404, 5406, [], [], ["sg-1"]),
+)["SecurityGroups"][0]["IpPermissions"]
+
+
+def looked(trouble: Trouble | str, *, groups: Any = OPEN, **more: Any) -> list[Found]:
+    """What is told of a node whose sign-in ends so."""
+    world = World(facts={"group_rules": groups})
+    world.cloud.says["describe_instances"] = machine(**more)
+    world.nodes[ONE].says["os-release"] = trouble
+    return list(node.look(world.ctx, ONE))
+
+
+class Silence(Trouble):
+    transient = True
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "words"),
+    [
+        ({}, "bad", "It did not answer within 15 s."),
+        ({"LaunchTime": datetime.now(UTC)}, "warning", "It did not answer"),
+        ({"groups": []}, "later", "A run opens port 22"),
+        ({"NetworkInterfaces": []}, "later", "A run opens port 22"),
+    ],
+)
+def test_a_node_that_does_not_answer_may_be_booting_or_behind_a_port_that_a_run_opens(
+    given: dict[str, Any], state: str, words: str
+) -> None:
+    (found,) = looked(Silence("It did not answer within 15 s."), **given)
+    assert (found.state, bool(found.remedy)) == (state, state != "later")
+    assert words in found.text
+    assert found.stage == ("instances" if state == "bad" else "")
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ("sudo refused ubuntu.", "ssh.user"),
+        ("The login as ubuntu was refused.", "ssh.key_file"),
+        ("The host key of PRep-01 has changed.", ""),
+    ],
+)
+def test_a_login_that_fails_is_told_with_its_remedy(what: str, field: str) -> None:
+    (found,) = looked(Trouble(what, where=ONE, remedy="Do this."))
+    assert (found.state, found.text, found.field) == ("bad", what, field)
+    assert found.remedy
+
+
+def test_an_old_agent_on_a_machine_that_wants_tokens_is_told() -> None:
+    said = "x86_64\nubuntu 20.04\nUbuntu 20.04 LTS\nsystemd 245\n9000000\nip-10-0-0-11\n"
+    found, *_ = looked(said, MetadataOptions={"HttpTokens": "required"})
+    assert found.state == "bad"
+    assert "IMDSv2" in found.text
+    assert "modify-instance-metadata-options" in found.remedy
+
+
+def test_what_else_there_is_on_a_machine_that_will_not_do_is_told_all_the_same() -> None:
+    world = World(facts={"group_rules": OPEN})
+    world.cloud.says["describe_instances"] = machine()
+    world.nodes[ONE].says = {
+        "os-release": "x86_64\nubuntu 22.04\nUbuntu 22.04 LTS\nsystemd 249\n500000\nip-10-0-0-11\n",
+        "iconha-look": "clock\t1000\nhostname\tip-10-0-0-11\nudp\tnamed\n",
+    }
+    bad = [each.what for each in node.look(world.ctx, ONE) if each.state == "bad"]
+    assert bad == ["The machine", "Clock", "Corosync's port"]
+
+
+def test_a_node_in_good_order_is_looked_at_by_one_script() -> None:
+    world = World(facts={"group_rules": OPEN})
+    world.cloud.says["describe_instances"] = machine()
+    world.nodes[ONE].says = {
+        "os-release": "x86_64\nubuntu 22.04\nUbuntu 22.04 LTS\nsystemd 249\n9000000\nip-10-0-0-11\n",
+        "iconha-look": "hostname\tip-10-0-0-11\nwanted\t corosync\nlists\t3\narchive\tok http://a/InRelease\n",
+    }
+    found = list(node.look(world.ctx, ONE))
     assert {each.state for each in found} == {"ok"}
+    assert found[0].text == "Ubuntu 22.04 LTS, x86_64"
+    asked = world.nodes[ONE].ran[-1]
+    assert asked[4:6] == ("5405", "ec2.us-east-1.amazonaws.com")
+    assert "resource-agents-extra" in asked
+    assert len(world.nodes[ONE].ran) == 2
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "has not told"),
+        ({"state": None}, "does not exist yet"),
+        ({"state": "stopped"}, "it is stopped"),
+        ({"state": "running"}, ""),
+    ],
+)
+def test_a_node_that_does_not_run_is_looked_at_later(facts: dict[str, Any], words: str) -> None:
+    world = World(facts={f"{ONE}.{key}": value for key, value in facts.items()})
+    why = node.why_not_yet(world.ctx, ONE)
+    assert words in why
+    assert bool(why) == bool(words)

@@ -208,7 +208,8 @@ class Progress:
 
     interrupted: the last run ended without a RunFinished, so it was killed, or is still going on. work, failure: of the last
     run. A survey after it changes none of the three, unless it finds that nothing is left to do.
-    steps: how each step ended when it was last tried or looked at. unread: lines of the journal that are damaged.
+    steps: how each step ended when it was last tried or looked at. acted: something may have been changed, by any run.
+    unread: lines of the journal that are damaged.
     """
 
     stages: dict[str, StageProgress] = field(default_factory=dict)
@@ -219,6 +220,7 @@ class Progress:
     failure: StepFinished | None = None
     work: Work = field(default_factory=Work)
     _survey: RunStarted | None = field(default=None, repr=False, compare=False)
+    acted: bool = False
     unread: int = 0
 
     def stage(self, name: str) -> StageProgress:
@@ -254,6 +256,8 @@ class Progress:
                 entry.state, entry.at, entry.step = "running", at, ""
             case StepStarted(stage=name, title=title):
                 self.stage(name).step = title
+            case ActionStarted():
+                self.acted = True
             case StepFinished():
                 self.steps[event.step] = event.outcome
                 if event.outcome not in PASSED and self._survey is None:

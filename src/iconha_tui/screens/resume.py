@@ -39,6 +39,7 @@ class Resume(WizardScreen):
         Binding("f8,enter,ctrl+n", "go_on", "Go on", key_display="F8"),
         Binding("f5,ctrl+r", "look", "Look again", key_display="F5"),
         Binding("f9", "stop", "Stop", key_display="F9"),
+        Binding("f10,ctrl+l", "preflight", "Check before the run", key_display="F10"),
         Binding("escape,f7", "leave", "Back", key_display="Esc"),
         Binding("q", "app.quit", "Quit", show=False),
     ]
@@ -134,7 +135,7 @@ class Resume(WizardScreen):
         return next((stage for stage in self.wizard.stages if progress.stage(stage.name).state not in PASSED), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("go_on", "look"):
+        if action in ("go_on", "look", "preflight"):
             return not self.wizard.busy
         return self.wizard.busy if action == "stop" else True
 
@@ -147,6 +148,9 @@ class Resume(WizardScreen):
 
     def action_look(self) -> None:
         self.wizard.live.survey()
+
+    def action_preflight(self) -> None:
+        self.wizard.show_preflight()
 
     def action_stop(self) -> None:
         self.wizard.ask_to_stop()

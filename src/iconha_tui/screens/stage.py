@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
@@ -53,6 +54,7 @@ class StageScreen(ReadingScreen):
         Binding("f9", "stop", "Stop", key_display="F9", priority=True),
         Binding("f7", "back", "Back", key_display="F7", priority=True),
         Binding("f8,ctrl+n", "next", "Next", key_display="F8", priority=True),
+        Binding("f10,ctrl+l", "preflight", "Check before the run", show=False, priority=True),
         Binding("f2", "tab('settings')", "Settings", show=False, priority=True),
         Binding("f3", "tab('commands')", "Commands", show=False, priority=True),
         Binding("f4", "tab('progress')", "Progress", show=False, priority=True),
@@ -238,9 +240,16 @@ class StageScreen(ReadingScreen):
             self.call_after_refresh(self.form.go_to_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
+        place = self.wizard.stages.index(self.stage)
+        ahead = self.wizard.stages[place:] if onward else [self.stage]
+        if self.wizard.check_first(ahead, partial(self._start, onward=onward, skip=skip)):
+            return
         await self.page.clear(self._targets())
         if self.wizard.start_run(self.stage, onward=onward, skip=skip):
             self._turn_to("progress")
+
+    def action_preflight(self) -> None:
+        self.wizard.show_preflight()
 
     @property
     def last_run(self) -> StageRun:

@@ -1,0 +1,282 @@
+"""What a node says before a run: the login, then one script that only reads; and what its words mean."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from iconha_tui.causes import cause_of
+from iconha_tui.engine.step import Blocked, Context, Needed
+from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.preflight.found import Found, State, bad
+from iconha_tui.stages import instances, packages, records
+from iconha_tui.stages.apt import wait as wait_for_apt
+from iconha_tui.stages.corosync import wanted_conf
+from iconha_tui.stages.records import standing
+from iconha_tui.text import clean, whole_number
+
+_LOOK = r"""
+command -v apt-get >/dev/null || exit 0
+port=$1 api=$2
+shift 2
+put() { printf '%s\t%s\n' "$1" "$2"; }
+put clock "$(date +%s)"
+put hostname "$(cat /proc/sys/kernel/hostname)"
+put own "$(getent ahosts "$(cat /proc/sys/kernel/hostname)" | awk '{ print $1 }' | sort -u | tr '\n' ' ')"
+for place in / /var /var/lib /var/cache/apt/archives; do
+  [ -d "$place" ] && df -Pk "$place" | awk -v place="$place" 'NR == 2 { print "disk\t" place " " $4 " " $6 }'
+done
+holds() { ss "$1" "sport = :$2" | grep -o '"[^"]*"' | sort -u | tr -d '"' | tr '\n' ' '; }
+for tcp in 7100 9000; do put "tcp $tcp" "$(holds -Hltnp $tcp)"; done
+put udp "$(holds -Hlunp "$port")"
+@LOCK@
+put lock "$(holder || :)"
+[ -z "$(dpkg --audit 2>/dev/null)$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || put dpkg broken
+put running "$(systemctl is-active corosync pacemaker 2>/dev/null | tr '\n' ' ')"
+put members "$(crm_node -l 2>/dev/null | awk '{ print $2 }' | tr '\n' ' ')"
+put locale "$(sed -n 's/^\(LC_ALL\|LANG\)=//p' /etc/default/locale 2>/dev/null | tail -n 1)"
+case ",$(findmnt -no OPTIONS -T /tmp 2>/dev/null)," in *,noexec,*) put tmp noexec ;; esac
+if timeout 8 bash -c ': <"/dev/tcp/$0/443"' "$api" 2>/dev/null; then put api ok; else put api no; fi
+lists=$(ls /var/lib/apt/lists 2>/dev/null | grep -c _Packages)
+put lists "$lists"
+wanted=
+for name in "$@"; do
+  case "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null)" in ii*) continue ;; esac
+  wanted="$wanted $name"
+  [ "$lists" -eq 0 ] || apt-cache policy "$name" | grep -q '^  Candidate: [^(]' || put unknown "$name"
+done
+put wanted "$wanted"
+[ -n "$wanted" ] || exit 0
+folder=$(mktemp -d)
+trap 'rm -rf -- "$folder"' EXIT
+apt-get -o Debug::NoLocking=1 --print-uris update 2>/dev/null | sed -n "s/^'\([^']*\/InRelease\)'.*/\1/p" | sort -u | head -n 6 |
+while read -r uri; do
+  if timeout 25 /usr/lib/apt/apt-helper -o Acquire::Retries=0 -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10 \
+    download-file "$uri" "$folder/file" >/dev/null 2>&1; then put archive "ok $uri"; else put archive "no $uri"; fi
+  rm -f "$folder/file"
+done
+"""
+
+ROOM = {"/": 1000, "/var": 800, "/var/lib": 800, "/var/cache/apt/archives": 300}
+"""MiB that each place must have free: the packages are 150 MB to fetch and 600 MB installed (measured on Debian 12)."""
+
+CLOCK_WARN, CLOCK_BAD = 5, 240
+"""Seconds that a node's clock may be off. AWS refuses requests beyond five minutes."""
+
+
+def api_host(region: str) -> str:
+    """The EC2 API that the nodes' AWS CLI calls."""
+    return f"ec2.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+
+
+def why_not_yet(ctx: Context, node: str) -> str:
+    """Why a node cannot be looked at before the run; "" where it can."""
+    if f"{node}.state" not in ctx.facts:
+        return "AWS has not told of it"
+    state = ctx.facts[f"{node}.state"]
+    if state is None:
+        return "it does not exist yet; what it will be like is looked at once it runs"
+    return "" if state == "running" else f"it is {state}; it can be looked at once it runs"
+
+
+def look(ctx: Context, node: str) -> Iterator[Found]:
+    """All that is found on a node."""
+    what = "SSH and sudo"
+    try:
+        verdict = instances.Signin().probe(ctx, node)
+        ctx.learn(verdict.facts)
+        if isinstance(verdict, Needed):
+            yield _silent(ctx, node, verdict.why)
+            return
+        script = _LOOK.replace("@LOCK@", wait_for_apt().partition("waited=")[0])
+        names = packages.apt_packages(ctx.view, node)
+        argv = ("sh", "-c", script, "iconha-look", str(ctx.spec.corosync.port), api_host(ctx.spec.aws.region), *names)
+        asked = time.time()
+        answer = ctx.node(node).run(argv, timeout=200)
+    except Cancelled:
+        raise
+    except Trouble as trouble:
+        yield bad(node, what, trouble, "credentials")
+        return
+    if isinstance(verdict, Blocked):
+        yield bad(node, "The machine", Trouble(verdict.why, remedy=verdict.remedy), "instances")
+    else:
+        yield Found(node, what, "ok", verdict.evidence)
+    if answer.stdout:
+        yield from judge(ctx, node, answer.stdout, asked)
+
+
+def _silent(ctx: Context, node: str, why: str) -> Found:
+    """A node that does not answer: it may be booting, or the run itself may have to open its port first."""
+    what, view = "SSH and sudo", ctx.view
+    inside = ctx.facts.get("group_id") in (ctx.facts.get(f"{node}.groups") or [])
+    if not inside or instances.missing_rules(view):
+        return Found(node, what, "later", f"{why} A run opens port 22 to {ctx.spec.instances.ssh_cidr} first.")
+    patience = instances.Signin().patience_for(view)
+    if patience > instances.UP:
+        return Found(
+            node, what, "warning", why, f"It has just been started: a run waits for it, {patience:.0f} s at most."
+        )
+    cause = cause_of(why)
+    remedy = (cause and cause.remedy) or "See in the EC2 console whether it runs, and who may reach its port 22."
+    return Found(node, what, "bad", why, remedy, "instances", "instances.ssh_cidr")
+
+
+def judge(ctx: Context, node: str, said: str, asked: float) -> Iterator[Found]:
+    """What the script's words mean. asked: this machine's time when it was started."""
+    rows = [line.partition("\t")[::2] for line in said.splitlines()]
+    one = {key: clean(value).strip() for key, value in rows}
+    fetches = bool(one.get("wanted"))
+    yield _clock(node, one.get("clock", ""), asked)
+    yield _host(node, one)
+    yield _surroundings(node, one)
+    yield _room(node, [value.split() for key, value in rows if key == "disk"], fetches)
+    yield _apt(node, one)
+    if fetches:
+        yield _archive(node, [clean(value).partition(" ")[::2] for key, value in rows if key == "archive"])
+        unknown = [clean(value).strip() for key, value in rows if key == "unknown"]
+        yield _packages(node, one["wanted"], unknown, one.get("lists", ""))
+    else:
+        yield Found(node, "Packages", "ok", "all are installed")
+    yield _api(ctx, node, one.get("api", ""))
+    yield from _ports(ctx, node, one)
+    yield _cluster(ctx, node, one)
+
+
+def _clock(node: str, said: str, asked: float) -> Found:
+    seconds = whole_number(said)
+    off = abs(seconds - asked) if seconds is not None else 0.0
+    if off <= CLOCK_WARN:
+        return Found(node, "Clock", "ok", "as this machine's")
+    text = f"{off:.0f} s from this machine's"
+    remedy = "Set whichever is wrong right: `timedatectl`, and `sudo systemctl restart systemd-timesyncd` or chrony."
+    return Found(node, "Clock", "bad" if off > CLOCK_BAD else "warning", text, remedy)
+
+
+def _host(node: str, one: Mapping[str, str]) -> Found:
+    name, own = one.get("hostname", ""), one.get("own", "").split()
+    if any(_is_loopback(each) for each in own):
+        text = f"{name} is {' and '.join(own)} in its /etc/hosts; corosync.conf names addresses"
+        return Found(node, "Host name", "ok", text)
+    return Found(node, "Host name", "ok", name)
+
+
+def _surroundings(node: str, one: Mapping[str, str]) -> Found:
+    """What looks odd and is none of ours: commands run in the C.UTF-8 locale, and nothing is executed from /tmp."""
+    foreign = one.get("locale", "").partition(".")[0] not in ("", "C", "POSIX", "en_US")
+    odd = [f"it speaks {one['locale']}"] if foreign else []
+    odd += ["its /tmp is noexec"] if one.get("tmp") else []
+    return Found(node, "Language and /tmp", "ok", f"{', '.join(odd)}: no obstacle" if odd else "nothing unusual")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _room(node: str, rows: Sequence[Sequence[str]], fetches: bool) -> Found:
+    free = {row[0]: kib // 1024 for row in rows if len(row) >= 2 and (kib := whole_number(row[1])) is not None}
+    short = [
+        f"{place} has {mib} MiB free, {ROOM[place]} are needed"
+        for place, mib in free.items()
+        if mib < ROOM.get(place, 0)
+    ]
+    if short and fetches:
+        remedy = "Free some space (`df -h`, `sudo apt-get clean`), or enlarge the volume."
+        return Found(node, "Disk", "bad", "; ".join(short), remedy, "instances", "instances.volume_gib")
+    text = ", ".join(f"{place} {free[place]} MiB free" for place in ("/", "/var") if place in free)
+    return Found(node, "Disk", "ok", text)
+
+
+def _archive(node: str, tried: Sequence[Sequence[str]]) -> Found:
+    dead = [uri for word, uri in tried if word == "no"]
+    remedy = "Check the node's way out (gateway, NAT, proxy), its DNS, and its /etc/apt/sources.list."
+    if not tried:
+        return Found(node, "Package archive", "bad", "apt names none", remedy)
+    if dead:
+        state: State = "bad" if len(dead) == len(tried) else "warning"
+        return Found(node, "Package archive", state, f"does not answer: {', '.join(dead)}", remedy)
+    return Found(node, "Package archive", "ok", f"{len(tried)} lists can be fetched")
+
+
+def _packages(node: str, wanted: str, unknown: Sequence[str], lists: str) -> Found:
+    """unknown: those that the lists which apt has now do not have; they may be old, and a run fetches them anew."""
+    if unknown:
+        cause = cause_of("Unable to locate package")
+        remedy = f"A run fetches the lists anew, and stops where they lack it still. {cause.remedy if cause else ''}"
+        return Found(
+            node, "Packages", "warning", f"apt knows no {', '.join(unknown)}", remedy, "packages", "packages.shell"
+        )
+    names = ", ".join(wanted.split())
+    if lists == "0":
+        return Found(node, "Packages", "later", f"apt has no lists yet; a run fetches them and installs {names}")
+    return Found(node, "Packages", "ok", f"apt has {names}")
+
+
+def _api(ctx: Context, node: str, said: str) -> Found:
+    """The node's way to EC2, without which it could not take the address over."""
+    what, host = "The way to EC2", api_host(ctx.spec.aws.region)
+    if said != "no":
+        return Found(node, what, "ok", f"{host} answers")
+    cause = cause_of("Could not connect to the endpoint URL")
+    comes = node == ctx.spec.names[0] and not ctx.facts.get(f"{node}.public_ip")
+    text = f"{host} port 443 does not answer" + (
+        "; the Elastic IP, once it has it, may be its way out" if comes else ""
+    )
+    return Found(node, what, "warning" if comes else "bad", text, cause.remedy if cause else "")
+
+
+def _apt(node: str, one: Mapping[str, str]) -> Found:
+    if one.get("lock"):
+        return Found(node, "apt", "warning", f"{one['lock']}", "A run waits for it, five minutes at most.")
+    if one.get("dpkg"):
+        return Found(node, "apt", "warning", "an installation was interrupted", "A run finishes it first.")
+    return Found(node, "apt", "ok", "free")
+
+
+def _ports(ctx: Context, node: str, one: Mapping[str, str]) -> Iterator[Found]:
+    told = [
+        f"{port} {f'is open: {held}' if (held := one.get(f'tcp {port}', '')) else 'has no P-Rep yet'}"
+        for port in (7100, 9000)
+    ]
+    yield Found(node, "P-Rep ports", "ok", "; ".join(told))
+    held = one.get("udp", "")
+    if held and held != "corosync":
+        yield Found(
+            node, "Corosync's port", "bad", f"udp {ctx.spec.corosync.port} is held by {held}",
+            "End it, or choose another port in the corosync stage.", "corosync", "corosync.port",
+        )  # fmt: skip
+    else:
+        yield Found(
+            node, "Corosync's port", "ok", f"udp {ctx.spec.corosync.port} is {'corosync’s' if held else 'free'}"
+        )
+
+
+def _cluster(ctx: Context, node: str, one: Mapping[str, str]) -> Found:
+    """What the corosync stage would say of the node's file; which other nodes Pacemaker knows."""
+    what = "A cluster that is there"
+    try:
+        there = standing(ctx, node, wanted_conf(ctx.view, node))
+    except Cancelled:
+        raise
+    except (Trouble, ValueError) as error:
+        remedy = "See what is in the place of corosync.conf, or correct the corosync stage."
+        return Found(node, what, "bad", str(error), remedy, "corosync")
+    if there.foreign:
+        ctx.learn({f"{node}.conf_foreign": there.digest[: records.DIGITS]})  # the form offers to replace it
+        return Found(node, what, "bad", there.foreign, there.remedy, "corosync", "corosync.replace")
+    if there.whose == "allowed":
+        text = f"its corosync.conf (SHA-256 {there.digest[:16]}…) is not this cluster's"
+        return Found(node, what, "warning", text, "It is replaced as you allow, and kept as a backup.")
+    members = one.get("members", "").split()
+    if there.whose != "the package's" and any(name not in ctx.spec.names for name in members):
+        return Found(
+            node, what, "bad", f"it has the nodes {', '.join(members)}",
+            "Name the nodes of the spec as they are called there, or take that cluster down first.",
+            "instances", "nodes.0.name",
+        )  # fmt: skip
+    runs = "active" in one.get("running", "").split()
+    return Found(node, what, "ok", "this one, and running" if runs and there.whose in ("wanted", "ours") else "none")
