@@ -7,17 +7,23 @@ import re
 import signal
 import threading
 import time
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import picture
 import pytest
-from faults import Table
-from mischief import FIRST, SECOND, Bench
+from faults import Table, sentence
+from front import CLOCKS, Front, tls
+from lab_aws import aws
+from mischief import FIRST, SECOND, Bench, Victim
 from program import Event
 
-from iconha_tui.causes import cause_of
-from iconha_tui.stages import apt
+from iconha_tui.lab import netns
+from iconha_tui.lab.ca import api_names
+from iconha_tui.lab.seed import API_ADDRESS, BUNDLE
+from iconha_tui.lab.shell import run
+from iconha_tui.remote.units import RUNS_DIR
+from iconha_tui.stages.awscli import CREDENTIALS, PROOF
 
 SECTION = "Nodes and their networks"
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
@@ -42,15 +48,22 @@ class Says:
         return bool(self.line)
 
 
-def sentence(failed: Event) -> str:
-    """What the operator reads of a failure."""
-    return " ".join(filter(None, (f"{failed['where']}: {failed['text']}", failed["why"], failed["remedy"])))
+@contextmanager
+def apt_settings(node: Victim, *lines: str) -> Iterator[None]:
+    """Settings of the node's own for apt, which count before the program's."""
+    node.sh("cat >/etc/apt/apt.conf.d/99-faults <<'END'\n" + "\n".join(lines) + "\nEND")
+    try:
+        yield
+    finally:
+        node.sh("rm /etc/apt/apt.conf.d/99-faults")
 
 
 NO_ARCHIVE = "mv /etc/apt/sources.list.d /root/sources.kept; rm -rf /var/lib/apt/lists/*; mv /var/cache/apt/archives /root/debs; "
 NO_ARCHIVE += "mkdir -p /var/cache/apt/archives/partial /etc/apt/sources.list.d; "
 ARCHIVE_BACK = "rm -rf /etc/apt/sources.list.d /var/cache/apt/archives; mv /root/sources.kept /etc/apt/sources.list.d; "
 ARCHIVE_BACK += "mv /root/debs /var/cache/apt/archives; apt-get -q update"
+WITHOUT_CRMSH = "dpkg --remove --force-depends crmsh >/dev/null 2>&1"
+LOGINS = "journalctl -u ssh -o cat | grep -c 'Accepted publickey'"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +72,7 @@ ARCHIVE_BACK += "mv /root/debs /var/cache/apt/archives; apt-get -q update"
         (
             "the archive refuses connections",
             "deb http://127.0.0.1:9/debian bookworm main",
-            "does not reach its package archive",
+            "refuses connections",
         ),
         (
             "the archive's name is not resolved",
@@ -88,10 +101,15 @@ def test_an_archive_that_fails_is_told_with_the_node_and_the_way_out(
     )
 
 
-@pytest.mark.skipif(not THOROUGH, reason="a minute and a half: in `make reliability`")
-def test_an_archive_that_answers_nothing_is_given_up(bench: Bench, table: Table) -> None:
+IMPATIENT = ('Acquire::http::Timeout "2";', 'Acquire::Retries "0";')
+
+
+@pytest.mark.parametrize(
+    "settings", [IMPATIENT, ()] if THOROUGH else [IMPATIENT], ids=lambda lines: f"{len(lines)} settings"
+)
+def test_an_archive_that_answers_nothing_is_given_up(bench: Bench, table: Table, settings: tuple[str, ...]) -> None:
     """It takes connections and is silent: apt is told to try for seconds, not for minutes."""
-    with bench.first.listening(8099):
+    with bench.first.listening(8099), apt_settings(bench.first, *settings):
         bench.first.sh(
             f"{NO_ARCHIVE} echo 'deb http://127.0.0.1:8099/debian bookworm main' >/etc/apt/sources.list.d/x.list"
         )
@@ -105,19 +123,21 @@ def test_an_archive_that_answers_nothing_is_given_up(bench: Bench, table: Table)
         fault="Packages: the archive is half dead (takes connections, answers nothing)",
         how="a socket that listens and is silent",
         sees=sentence(failed),
-        result="given up after apt's tries of 15 s; nothing installed",
+        result="given up after three tries of 15 s a file, or what apt's settings on the node say; nothing installed",
     )
 
 
-def test_a_full_disk_is_told_as_such(bench: Bench, table: Table) -> None:
-    with bench.first.mounted("/var/cache/apt/archives", "size=2m,mode=755"):
-        bench.first.sh("mkdir -p /var/cache/apt/archives/partial")
+@pytest.mark.parametrize(("place", "size"), [("/var/cache/apt/archives", "2m"), (RUNS_DIR, "4k")])
+def test_a_full_disk_is_told_as_such(bench: Bench, table: Table, place: str, size: str) -> None:
+    """Packages do not fit; or the script that is to install them does not."""
+    with bench.first.mounted(place, f"size={size},mode=755"):
+        bench.first.sh(f"mkdir -p {place}/partial")
         failed = bench.program.run("--until", "packages").failure
     assert (failed["step"], failed["where"]) == ("packages.install", FIRST)
     assert "is full" in failed["why"]
     table.row(
         fault="The node's disk is full",
-        how="2 MB for /var/cache/apt/archives",
+        how=f"2 MB for /var/cache/apt/archives; 4 kB for {RUNS_DIR}",
         sees=sentence(failed),
         result="failed; the next run goes on",
     )
@@ -204,33 +224,48 @@ def test_whoever_holds_apt_is_waited_for_and_named_and_no_cut_starts_the_install
 
 
 def test_apt_that_stays_locked_is_given_up_politely(bench: Bench, table: Table) -> None:
-    with bench.first.locked_apt("/var/lib/apt/lists/lock"):
-        said = bench.first.sh(apt.wait(patience=2))
-    assert "apt is in use still: process" in said
-    assert "unattended-upgrade" in said
-    cause = cause_of(said)
-    assert cause is not None
+    """The patience is the node's own setting of apt; 300 s where it has none."""
+    bench.first.sh(WITHOUT_CRMSH)
+    with bench.first.locked_apt("/var/lib/apt/lists/lock"), apt_settings(bench.first, 'DPkg::Lock::Timeout "2";'):
+        going = bench.program.run("--until", "packages")
+    failed = going.failure
+    assert (failed["step"], failed["where"]) == ("packages.install", FIRST)
+    assert "unattended-upgrade) holds /var/lib/apt/lists/lock." in failed["why"]
+    assert "masked" not in bench.first.sh("systemctl is-enabled corosync pacemaker || true")
     table.row(
         fault="The apt lock is never released",
-        how="the lists' lock held for longer than the patience (2 s here, 300 s else)",
-        sees=f"{said.splitlines()[-1]} {cause.remedy}",
+        how="the lists' lock held for longer than the patience (DPkg::Lock::Timeout on the node, 2 s; else 300 s)",
+        sees=sentence(failed),
         result="failed, nothing changed",
     )
 
 
-@pytest.mark.skipif(not THOROUGH, reason="a minute: in `make reliability`")
-def test_a_line_that_is_dead_for_long_is_noticed_and_made_anew(bench: Bench, table: Table, tmp_path: Path) -> None:
-    """No packet for 45 s while a unit runs: the connection is given up by the program, and the unit is found again."""
-    program = bench.program
-    bench.first.sh("dpkg --remove --force-depends crmsh >/dev/null 2>&1")
-    going = program.start("--until", "packages")
+IMPATIENT_PROGRAM = (
+    "from iconha_tui.remote import connection, pump; from iconha_tui.cli import main; import sys; "
+    "pump.SILENCE = 2.0; connection.CHANNEL_TIMEOUT = 5.0; sys.exit(main())"
+)
+"""The program that notices a dead line after 7 s: it takes 30 s else."""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "how"), [(10, ("-c", IMPATIENT_PROGRAM)), *([(45, ()), (180, ())] if THOROUGH else [])]
+)
+def test_a_line_that_is_dead_for_long_is_noticed_and_made_anew(
+    bench: Bench, table: Table, seconds: int, how: tuple[str, ...]
+) -> None:
+    """No packet while a unit runs: the connection is given up by the program, and the unit is found again."""
+    program, node = bench.program, bench.first
+    node.sh(WITHOUT_CRMSH)
+    going = program.start("--until", "packages", how=how)
     assert going.until(lambda event: event["event"] == "ActionStarted")
-    with bench.first.firewall("INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"):
-        time.sleep(45)
+    with node.firewall("INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"):
+        logins = node.sh(LOGINS)
+        time.sleep(seconds)
     assert going.end() == 0, going.events[-2:]
+    assert int(node.sh(LOGINS)) > int(logins), "over a new connection"
     table.row(
         fault="The connection stalls",
-        how="DROP for 45 s while apt runs",
+        how=f"DROP for {seconds} s while apt runs",
         sees="nothing: the output goes on",
         result="the dead line is given up after 30 s and made anew; the unit is followed to its end",
     )
@@ -242,7 +277,7 @@ CANCEL_WITHIN = 12.0
 
 def test_cancel_over_a_dead_line_says_what_goes_on(bench: Bench, table: Table) -> None:
     program = bench.program
-    bench.first.sh("dpkg --remove --force-depends crmsh >/dev/null 2>&1")
+    bench.first.sh(WITHOUT_CRMSH)
     with bench.first.firewall("INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"):
         going = program.start("--until", "packages")
         assert going.until(lambda event: event["event"] == "StepStarted" and event["step"] == "instances.signin")
@@ -260,31 +295,64 @@ def test_cancel_over_a_dead_line_says_what_goes_on(bench: Bench, table: Table) -
     )
 
 
-def test_an_odd_node_is_no_obstacle(bench: Bench, table: Table) -> None:
-    """Noise in .bashrc, a banner, another language, /tmp noexec, 127.0.1.1, one host name for both, few logins at once."""
+GERMAN = """apt-get -qq -y install locales >/dev/null; localedef -i de_DE -f UTF-8 de_DE.UTF-8
+for file in /etc/default/locale /etc/environment; do printf 'LANG=de_DE.UTF-8\\nLC_ALL=de_DE.UTF-8\\n' >>$file; done"""
+ODD = {
+    "noise in .bashrc": "sed -i '1i echo welcome to this machine; echo and to its errors >&2; alias ls=\"ls --color=always\"' "
+    "/home/ubuntu/.bashrc",
+    "a login banner": "echo 'Unauthorised use is prohibited' >/etc/banner; "
+    "printf 'Banner /etc/banner\\nMaxStartups 1:30:2\\nAcceptEnv *\\n' >/etc/ssh/sshd_config.d/10-odd.conf; systemctl reload ssh",
+    "a German locale": GERMAN,
+    "/tmp noexec": "",
+    "`127.0.1.1 hostname`": "printf '127.0.1.1 %s\\n' \"$(hostname)\" >>/etc/hosts",
+    "both nodes with one host name": "hostname prep; echo prep >/etc/hostname; printf '127.0.1.1 prep\\n' >>/etc/hosts",
+}
+"""What makes a node odd, and the script that does it."""
+UNDONE = {
+    "/home/ubuntu/.bashrc", "/etc/ssh/sshd_config.d", "/etc/default/locale", "/etc/environment", "/etc/hosts", "/etc/hostname"
+}  # fmt: skip
+
+
+@contextmanager
+def odd(node: Victim, ways: tuple[str, ...]) -> Iterator[None]:
+    host = node.sh("hostname")
+    node.sh(f"rm -f /root/odd.tar; tar -cPf /root/odd.tar --ignore-failed-read {' '.join(UNDONE)} 2>/dev/null")
+    try:
+        for way in ways:
+            node.sh(ODD[way])
+        with node.mounted("/tmp", "noexec,mode=1777") if "/tmp noexec" in ways else nullcontext():
+            yield
+    finally:
+        node.sh(
+            f"rm -f /etc/ssh/sshd_config.d/10-odd.conf; tar -xPf /root/odd.tar; hostname {host}; systemctl reload ssh"
+        )
+
+
+@pytest.mark.parametrize("ways", [*([(way,) for way in ODD] if THOROUGH else []), tuple(ODD)], ids=", ".join)
+def test_an_odd_node_is_no_obstacle(bench: Bench, table: Table, ways: tuple[str, ...]) -> None:
+    """A package is missing on both, so that apt too runs on odd nodes."""
     program = bench.program
-    odd = r"""
-    sed -i '1i echo welcome to this machine; echo and to its errors >&2; alias ls="ls --color=always"' /home/ubuntu/.bashrc
-    echo 'Unauthorised use is prohibited' >/etc/banner; printf 'Banner /etc/banner\nMaxStartups 1:30:2\nAcceptEnv *\n' \
-      >/etc/ssh/sshd_config.d/10-odd.conf
-    printf 'LANG=de_DE.UTF-8\nLC_ALL=de_DE.UTF-8\n' >/etc/default/locale
-    printf 'LANG=de_DE.UTF-8\nLC_ALL=de_DE.UTF-8\n' >>/etc/environment
-    hostname prep; echo prep >/etc/hostname; printf '127.0.1.1 prep\n' >>/etc/hosts; systemctl reload ssh
-    """
     with ExitStack() as stack:
         for node in (bench.first, bench.second):
-            node.sh(odd)
-            stack.enter_context(node.mounted("/tmp", "noexec,mode=1777"))
+            node.sh(WITHOUT_CRMSH)
+            stack.enter_context(odd(node, ways))
+        if "a German locale" in ways:
+            assert "Paketlisten" in bench.first.sh("LC_ALL=de_DE.UTF-8 apt-get -s install crmsh"), (
+                "it does speak German"
+            )
         going = program.run()
         assert going.process.returncode == 0, going.events[-2:]
+    assert not [
+        line for event in going.events if event["event"] == "Output" for line in event["lines"] if "welcome to" in line
+    ]
     found = picture.take(program.lab, program.spec)
     assert found.account["addresses"] == [f"<{FIRST}>"]
     nodes = [line for line in found.cib if "uname" in line]
     assert len(nodes) == 2
     assert all(name in "".join(nodes) for name in (FIRST, SECOND))
     table.row(
-        fault="Noise in .bashrc, a login banner, a German locale, /tmp noexec, `127.0.1.1 hostname`, both nodes with one name",
-        how="all of it on both nodes, then the whole guide",
+        fault=f"A node with {', '.join(ways)}",
+        how="on both nodes, and a package missing; then the whole guide",
         sees="nothing",
         result="the cluster is built; Pacemaker has PRep-01 and PRep-02",
     )
@@ -325,9 +393,9 @@ def test_an_sshd_that_is_full_or_slow_is_waited_for(bench: Bench, table: Table) 
 
 
 def test_the_standby_without_a_way_to_ec2_is_found_before_the_failover(bench: Bench, table: Table) -> None:
-    bench.second.sh("rm -f /var/lib/iconha-tui/awscli.proof")
+    bench.second.sh(f"rm -f {PROOF}")
     with bench.second.firewall("OUTPUT", "-p", "tcp", "--dport", "443", "-j", "DROP"):
-        failed = bench.program.run().failure
+        failed = bench.program.run("--until", "awscli").failure
     assert (failed["step"], failed["where"]) == ("awscli.proof", SECOND)
     assert "does not reach the EC2 API" in failed["why"]
     table.row(
@@ -336,3 +404,115 @@ def test_the_standby_without_a_way_to_ec2_is_found_before_the_failover(bench: Be
         sees=sentence(failed),
         result="failed in the AWS CLI stage, before the address depends on it",
     )
+
+
+@contextmanager
+def before_the_api(node: Victim, begins: str = "") -> Iterator[Front]:
+    """What the node takes for the EC2 API is a front of ours. begins: of CLOCKS, where its certificate is not of this time."""
+    context, authority = tls(api_names("us-east-1"), *([CLOCKS[begins]] if begins else []))
+    pid = int(run(["podman", "inspect", "--format", "{{.State.Pid}}", node.container]))
+    front = Front(node.lab.endpoint, context, netns.listen(pid, "127.0.0.1", 8443))
+    node.sh(f"cp {BUNDLE} /root/bundle; cat >>{BUNDLE} <<'END'\n{authority}END")
+    try:
+        redirect = ("-d", API_ADDRESS, "-p", "tcp", "--dport", "443", "-j", "REDIRECT", "--to-ports", "8443")
+        with node.firewall("OUTPUT", "-t", "nat", *redirect):
+            yield front
+    finally:
+        node.sh(f"cat /root/bundle >{BUNDLE}")
+        front.close()
+
+
+REFUSALS = {
+    "its clock is off by an hour": ("", "RequestExpired", "The node's clock is more than five minutes off"),
+    "its keys are wrong, or its clock is off": ("", "AuthFailure", "AWS does not know the keys on the node"),
+    "its keys have expired": ("", "ExpiredToken", "were temporary ones, and have expired"),
+    "AWS throttles it without end": ("", "RequestLimitExceeded", "AWS is throttling"),
+    "a certificate is not yet valid by its clock": ("not yet valid", "", "The node's clock is wrong"),
+    "a certificate has expired by its clock": ("expired", "", "The node's clock is wrong"),
+}
+"""What happens when the standby asks AWS: its certificate's time, the answer to DescribeInstances, and what is said of it."""
+
+
+@pytest.mark.parametrize("fault", REFUSALS if THOROUGH else list(REFUSALS)[:1])
+def test_what_aws_refuses_the_standby_is_found_before_the_failover(bench: Bench, table: Table, fault: str) -> None:
+    begins, code, why = REFUSALS[fault]
+    with before_the_api(bench.second, begins) as front:
+        front.fault = lambda action, _count: (400, code) if action == "DescribeInstances" else None
+        bench.second.sh(f"rm -f {PROOF}")
+        failed = bench.program.run("--until", "awscli").failure
+    assert (failed["step"], failed["where"]) == ("awscli.proof", SECOND)
+    assert why in failed["why"]
+    assert failed["remedy"]
+    assert bool(front.asked) == bool(code), "nothing is sent to who has no valid certificate"
+    table.row(
+        fault=f"The standby asks AWS: {fault}",
+        how=f"what it takes for EC2 answers {code}"
+        if code
+        else f"what it takes for EC2 has a certificate that is {begins}",
+        sees=sentence(failed),
+        result="failed in the AWS CLI stage, before the address depends on it",
+    )
+
+
+AWSEIP_CALLS = ("AssociateAddress", "DescribeInstances", "DescribeAddresses", "DisassociateAddress")
+
+
+@pytest.mark.parametrize("call", AWSEIP_CALLS if THOROUGH else AWSEIP_CALLS[:1])
+def test_each_call_of_the_agent_that_is_denied_alone_is_named(bench: Bench, table: Table, call: str) -> None:
+    iam = aws(bench.program.lab, "iam")
+    deny = f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Action": "ec2:{call}", "Resource": "*"}}]}}'
+    iam.put_user_policy(UserName="lab-nodes", PolicyName="deny", PolicyDocument=deny)
+    try:
+        bench.second.sh(f"rm -f {PROOF}")
+        failed = bench.program.run("--until", "awscli").failure
+    finally:
+        iam.delete_user_policy(UserName="lab-nodes", PolicyName="deny")
+    assert (failed["step"], failed["where"]) == ("awscli.proof", SECOND)
+    assert failed["why"].endswith(f"does not allow ec2:{call}.")
+    assert failed["remedy"].startswith(f"Allow ec2:{call} in the policy")
+    table.row(
+        fault="The nodes' keys lack one permission",
+        how="an IAM policy that denies one of awseip's four calls, each in turn",
+        sees=sentence(failed),
+        result="failed in the AWS CLI stage, before the address depends on it",
+    )
+
+
+def test_machines_that_require_tokens_of_the_metadata_service_and_have_a_role(bench: Bench, table: Table) -> None:
+    """First without the role; then with it, and no keys: the AWS CLI and awseip fetch a token before they ask (IMDSv2)."""
+    program = bench.program
+    ec2 = aws(program.lab, "ec2")
+    machines = [one["InstanceId"] for one in picture.machines(program.lab, program.spec).values()]
+    program.spec.awscli.credentials = "role"
+    for node in (bench.first, bench.second):
+        ec2.modify_instance_metadata_options(InstanceId=node.id, HttpTokens="required")
+        node.sh(f"mv {CREDENTIALS} /root/credentials; rm -f {PROOF}")
+    asked = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id"
+    assert bench.first.sh(asked) == "401"
+    failed = program.run("--until", "awscli").failure
+    assert failed["step"] == "awscli.proof"
+    assert "neither keys nor a role" in failed["why"]
+    table.row(
+        fault="The nodes are to use a role that they do not have",
+        how="credentials = role, and no instance profile",
+        sees=sentence(failed),
+        result="failed in the AWS CLI stage, before the address depends on it",
+    )
+    roles = [
+        ec2.associate_iam_instance_profile(InstanceId=each, IamInstanceProfile={"Name": "lab-nodes"})
+        for each in machines
+    ]
+    going = program.run()
+    assert going.process.returncode == 0, going.failure
+    table.row(
+        fault="The metadata service requires tokens (IMDSv2)",
+        how="HttpTokens = required on both machines, which have a role and no keys",
+        sees="nothing; with a role on Ubuntu 18.04 or 20.04, whose awseip asks without, it is said after the sign-in",
+        result="the cluster is built",
+    )
+    program.spec.awscli.credentials = "keys"
+    for role in roles:
+        ec2.disassociate_iam_instance_profile(AssociationId=role["IamInstanceProfileAssociation"]["AssociationId"])
+    for node in (bench.first, bench.second):
+        ec2.modify_instance_metadata_options(InstanceId=node.id, HttpTokens="optional")
+        node.sh(f"mv /root/credentials {CREDENTIALS}")

@@ -135,10 +135,10 @@ def _connect(
     return transport
 
 
-def answers(transport: paramiko.Transport, timeout: float = CHANNEL_TIMEOUT) -> bool:
+def answers(transport: paramiko.Transport, timeout: float | None = None) -> bool:
     """Whether the sshd at the other end still answers. TCP alone cannot tell, where a forwarder stands between."""
     try:
-        transport.open_session(timeout=timeout).close()
+        transport.open_session(timeout=timeout or CHANNEL_TIMEOUT).close()
     except (paramiko.SSHException, OSError, EOFError) as error:
         return was_refused(transport, error)
     return True
