@@ -30,9 +30,11 @@ from textual.widgets import DataTable, Input, Markdown, OptionList, Static, Text
 from iconha_tui import text as texts
 from iconha_tui.app import IconhaApp
 from iconha_tui.config import Config
+from iconha_tui.screens.conf_diff import Differences, Texts
 from iconha_tui.screens.dialogs import Choose, HostKey
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
+from iconha_tui.widgets.conf_diff import DiffArea
 from iconha_tui.widgets.looks import Looks
 
 from .conftest import begin, press, shows, text, until
@@ -196,6 +198,19 @@ async def test_a_host_key_of_any_name_is_shown_as_text(wizard: Make) -> None:
         await shows(pilot, "Press n to begin")
         app.push_screen(HostKey(f"{HOSTILE}{MARKUP}", MARKUP, MARKUP))
         await shows(pilot, "[@click=app.quit]q[/]")
+
+
+async def test_a_corosync_conf_of_a_node_is_compared_as_text_and_its_controls_are_told(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shows(pilot, "Press n to begin")
+        given = Texts("PRep-01", "totem {\n}\n", "totem {\n}\n", "PRep-02", "", "/etc/corosync/corosync.conf")
+        app.push_screen(Differences(given, lambda: f"totem {{\n# {HOSTILE}\n}}\n".encode()))
+        await until(pilot, lambda: app.screen.query("DiffArea"))
+        await press(pilot, "right", "right")
+        await shows(pilot, "control characters")
+        assert app.screen.query_one(DiffArea).text.count("\x1b") == 0
+        assert "drow" in text(app)
 
 
 # Forms

@@ -21,9 +21,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from status_world import Pair, watcher
 from test_spec import with_value
 
-from iconha_tui import cli, log
+from iconha_tui import cli, log, summary
 from iconha_tui import spec as specs
 from iconha_tui.cloud.client import Client, cleaned
 from iconha_tui.cluster.cib import parse_cib
@@ -39,8 +40,10 @@ from iconha_tui.engine.step import Vault, View
 from iconha_tui.errors import SpecTrouble, Trouble
 from iconha_tui.lab.ca import make_authority
 from iconha_tui.lines import JsonLines
+from iconha_tui.session import Session
 from iconha_tui.spec import Aws, Spec
 from iconha_tui.stages import STAGES
+from iconha_tui.status.text import block, row
 from iconha_tui.store import Store
 
 SEQUENCES = (
@@ -480,3 +483,40 @@ def test_a_spec_trouble_names_a_hostile_place_cleanly(tmp_path: Path) -> None:
     with pytest.raises(SpecTrouble) as caught:
         specs.load(tmp_path / "\x1b[2J\u202e.toml")
     assert moves_a_terminal(str(caught.value)) == []
+
+
+# What is remembered of a status, and the name of the state folder
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_whatever_the_remembered_status_holds_a_report_is_made_and_moves_no_terminal(
+    tmp_path: Path, data: st.DataObject
+) -> None:
+    kept = tmp_path / "status.json"
+    kept.unlink(missing_ok=True)
+    watcher(Pair(), kept=kept).look_once()
+    told = json.loads(kept.read_text())
+    values = NASTY | st.none() | st.booleans() | st.integers() | st.floats() | st.lists(NASTY, max_size=2) | st.just({})
+    for way in data.draw(st.lists(st.sampled_from(sorted(places(told))), min_size=1, max_size=3)):
+        table: Any = told
+        for part in way[:-1]:
+            table = table[int(part) if isinstance(table, list) else part]
+        table[int(way[-1]) if isinstance(table, list) else way[-1]] = data.draw(values)
+    kept.write_text(json.dumps(told))
+    away = {"aws": "away", **dict.fromkeys(("PRep-01", "PRep-02"), "away")}
+    report = watcher(Pair(away=away), kept=kept).report()
+    said = block(report) + "".join(row(report))
+    assert moves_a_terminal(said, keep="\n") == []
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_a_summary_names_a_folder_of_any_name_as_text(tmp_path: Path) -> None:
+    store = Store(tmp_path / "\x1b]52;c;x\x07\u202e\n```")
+    store.save(Spec(name="icon"))
+    session = Session(store, Spec(name="icon"), confirm_host_key=lambda *_: False)
+    try:
+        text = summary.summary_markdown(session.ctx, store)
+    finally:
+        session.close()
+    assert moves_a_terminal(text, keep="\n") == []

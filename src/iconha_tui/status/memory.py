@@ -53,7 +53,8 @@ def load(path: Path | None) -> Parts:
 
 
 def _part(told: Any) -> Part:
-    part, node, seen_at = told["part"], told["node"], _time(told["seen_at"])
+    part, seen_at = told["part"], _time(told["seen_at"])
+    node = None if told["node"] is None else _word(told["node"])
     answer = _READERS[part](told["answer"])
     return Part(
         part, node, min(seen_at, time.time()), answer, "It has not been looked at since this program was started."
