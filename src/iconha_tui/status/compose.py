@@ -50,7 +50,9 @@ def compose(spec: Spec, parts: Parts, at: float) -> Report:
     views = {name: parts["view", name] for name in spec.names}
     told = {name: said.read(look.answer) for name, look in looks.items() if look.answer is not None}
     viewed = {name: said.read(view.answer) for name, view in views.items() if view.answer is not None}
-    viewed = {name: each for name, each in viewed.items() if each.view is not None}  # what was remembered may be anything
+    viewed = {
+        name: each for name, each in viewed.items() if each.view is not None
+    }  # what was remembered may be anything
     nodes = [_node(name, facts, looks[name], parts["ports", name], told.get(name)) for name in spec.names]
     teller = _best_view(views, viewed)
     report = Report(
