@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import picture
 import pytest
@@ -23,8 +23,9 @@ from iconha_tui.spec import loads
 
 Boto = Callable[..., Any]
 
+THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
 SLOW = ["test_faults_changed.py", "test_faults_found.py", "test_faults_reboots.py"]
-collect_ignore = [] if "ICONHA_FAULTS_TABLE" in os.environ else SLOW
+collect_ignore = [] if THOROUGH else SLOW
 """What takes minutes, and is looked at in `make reliability` alone."""
 
 PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}
@@ -39,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             group = "pairs" if item.path.stem in PAIRS else "lab"
-            item.add_marker(pytest.mark.xdist_group(item.path.stem if "ICONHA_FAULTS_TABLE" in os.environ else group))
+            item.add_marker(pytest.mark.xdist_group(item.path.stem if THOROUGH else group))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
 
@@ -74,7 +75,12 @@ def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
         one.down()
 
 
-@pytest.fixture(scope="session")
+def _bench_scope(*, fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
+    """In `make reliability` any module may be a worker's next, and its machines are as new; in `make test` they are the last's."""
+    return "module" if THOROUGH else "session"
+
+
+@pytest.fixture(scope=_bench_scope)
 def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two machines on which faults are tried, one after the other; signed in to, and nothing more to begin with."""
     program = Program(lab, tmp_path_factory.mktemp("faults"), loads(lab.spec(name="faults")))
