@@ -76,7 +76,7 @@ def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
 
 
 def _bench_scope(*, fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
-    """In `make reliability` any module may be a worker's next, and its machines are as new; in `make test` they are the last's."""
+    """In `make reliability` any module may be the next of a worker, and gets new machines; in `make test` it takes the last's."""
     return "module" if THOROUGH else "session"
 
 
