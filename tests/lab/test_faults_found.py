@@ -110,10 +110,13 @@ def test_what_was_built_by_hand_is_adopted_and_what_differs_is_asked_for(found: 
         )
         node.sh("systemctl enable --now corosync pacemaker")
     first.sh("for i in $(seq 60); do crm_mon -1 | grep -q 'Online:.*PRep-01.*PRep-02' && break; sleep 1; done")
-    first.sh("crm configure property stonith-enabled=true; crm configure property no-quorum-policy=ignore")
-    first.sh("crm configure primitive theirs ocf:pacemaker:Dummy op monitor interval=77s")
+    # -F: crm's own check wants a fencing device, which nobody has
+    first.sh("crm -F configure property stonith-enabled=true; crm -F configure property no-quorum-policy=ignore")
+    first.sh("crm -F configure primitive theirs ocf:pacemaker:Dummy op monitor interval=77s")
     files = {node.id: stat(node, f"{corosync.PATH} /etc/corosync/authkey") for node in (found.first, found.second)}
     config = first.sh("cibadmin -Q -o configuration")
+
+    assert 'id="theirs"' in config
 
     properties = program.run().failure
     assert (properties["step"], properties["outcome"]) == ("pacemaker.properties", "blocked")
@@ -123,9 +126,10 @@ def test_what_was_built_by_hand_is_adopted_and_what_differs_is_asked_for(found: 
 
     made = "params elastic_ip=203.0.113.9 awscli=/usr/bin/aws allocation_id=eipalloc-00000000 "
     first.sh(
-        f"crm configure primitive elastic-ip ocf:heartbeat:awseip {made} op monitor interval=33s meta target-role=Stopped"
+        f"crm -F configure primitive elastic-ip ocf:heartbeat:awseip {made} op monitor interval=33s meta target-role=Stopped"
     )
     config = first.sh("cibadmin -Q -o resources")
+    assert "eipalloc-00000000" in config
     resource = program.run().failure
     assert (resource["step"], resource["outcome"]) == ("elastic_ip.primitive", "blocked")
     assert "monitor interval is 33s; it should be 10s" in resource["text"]

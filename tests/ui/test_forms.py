@@ -17,6 +17,7 @@ from iconha_tui.engine.step import Stage, View
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 from iconha_tui.stages.elastic_ip import creation
+from iconha_tui.widgets.choices import Choices
 from iconha_tui.widgets.command_note import MORE, CommandNote, laid_out
 from iconha_tui.widgets.fields import Field
 from iconha_tui.widgets.form import Form
@@ -251,3 +252,20 @@ async def test_what_each_machine_gets_follows_its_system(real: Callable[..., Ico
         await shows(pilot, "Ubuntu 22.04: corosync")
         await press(pilot, "right")
         await shows(pilot, "pacemaker-cli-utils, pcs")
+
+
+@pytest.mark.parametrize(
+    ("stage", "fact"), [("pacemaker", "properties_foreign"), ("elastic_ip", "primitive_foreign")], ids=lambda each: each
+)
+async def test_what_somebody_else_has_set_is_offered_to_be_set_anew(
+    real: Callable[..., IconhaApp], size: tuple[int, int], stage: str, fact: str
+) -> None:
+    app = real()
+    async with app.run_test(size=size) as pilot:
+        await at(pilot, stage, **{fact: "0123456789abcdef"})
+        yes = field(app, f"{stage}.replace")
+        assert yes.value == ""
+        yes.query_one(Choices).focus()
+        await press(pilot, "right")
+        assert yes.value == "0123456789abcdef"
+        assert "What you have allowed" in " ".join(text(app).split())

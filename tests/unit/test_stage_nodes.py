@@ -346,21 +346,22 @@ runtime.members.2.status (str) = {status}
 """
 MEMBERS_2 = MEMBERS_3.replace("runtime.members", "runtime.totem.pg.mrp.srp.members")
 RUNNING = ["systemctl enable corosync", "systemctl restart corosync"]
+SUM = hashlib.sha256(corosync.wanted_conf(View(Spec(), KNOWN), ONE).encode()).hexdigest() + "\n"
 
 
 @pytest.mark.parametrize(
     ("said", "why", "plan"),
     [
-        ("active\n100\n200\n" + MEMBERS_3.format(status="joined"), None, []),
-        ("active\n100\n200\n" + MEMBERS_2.format(status="joined"), None, []),
-        ("active\n100\n200\n" + MEMBERS_3.format(status="left"), "PRep-02 has not joined.", []),
-        ("active\n100\n200\n", "PRep-01 and PRep-02 have not joined.", []),
+        ("active\n100\n200\n" + SUM + MEMBERS_3.format(status="joined"), None, []),
+        ("active\n100\n200\n" + SUM + MEMBERS_2.format(status="joined"), None, []),
+        ("active\n100\n200\n" + SUM + MEMBERS_3.format(status="left"), "PRep-02 has not joined.", []),
+        ("active\n100\n200\n" + SUM, "PRep-01 and PRep-02 have not joined.", []),
         (
-            "active\n300\n200\n" + MEMBERS_3.format(status="joined"),
+            "active\n300\n200\n" + SUM + MEMBERS_3.format(status="joined"),
             "Corosync runs with an older corosync.conf.",
             [RUNNING[0], "systemctl stop pacemaker", RUNNING[1]],
         ),
-        ("inactive\n300\n\n", "Corosync does not run.", RUNNING),
+        ("inactive\n300\n\n" + SUM, "Corosync does not run.", RUNNING),
         ("failed\n", "Corosync does not run.", RUNNING),
         ("", "Corosync does not run.", RUNNING),
     ],
@@ -374,6 +375,28 @@ def test_corosync_is_started_restarted_or_only_waited_for(said: str, why: str | 
     if isinstance(verdict, Needed):
         assert verdict.why == why
     assert world.plan(corosync.Joined(), ONE) == plan
+
+
+def test_a_file_that_somebody_has_saved_since_it_was_written_is_not_started_with() -> None:
+    world = World()
+    text = corosync.wanted_conf(world.ctx.view, ONE)
+    node = world.nodes[ONE]
+    node.files[records.NOTES] = f"{hashlib.sha256(text.encode()).hexdigest()} {world.ctx.spec.tagged}\n".encode()
+    node.files[corosync.PATH] = text.replace("version: 2", "version: 2\n    token: 99").encode()
+    node.says["members"] = "active\n100\n200\n" + "0" * 64 + "\n" + MEMBERS_3.format(status="joined")
+    found = world.probe(corosync.Joined(), ONE)
+    assert isinstance(found, Blocked)
+    assert "edited by somebody" in found.why
+    assert "'token: 99'" in found.why
+
+
+@pytest.mark.parametrize(
+    ("transport", "version", "looked"), [("udpu", "3.1.7", False), ("knet", "3.1.7", True), ("udpu", "2.4.3", True)]
+)
+def test_a_key_that_is_newer_than_corosync_counts_where_it_is_read(transport: str, version: str, looked: bool) -> None:
+    world = World(spec_with(corosync={"transport": transport}), {f"{ONE}.corosync": version})
+    world.probe(corosync.Joined(), ONE)
+    assert (f"stat -c %Y {corosync.PATH} {authkey.PATH}" in world.nodes[ONE].ran[0][-1]) == looked
 
 
 def test_the_time_to_join_is_the_specs_and_the_remedy_names_the_ports() -> None:

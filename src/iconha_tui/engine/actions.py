@@ -142,6 +142,9 @@ class Call:
 
 Action = Run | Upload | Copy | Call
 
+OWN = "/var/lib/iconha-tui"
+"""This program's folder on a node: what it notes there is no part of the cluster."""
+
 
 @dataclass(frozen=True)
 class Lookup:

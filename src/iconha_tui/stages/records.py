@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from iconha_tui.cluster.corosync_conf import described, differing_lines, is_package_default
-from iconha_tui.engine.actions import Run, Upload
+from iconha_tui.engine.actions import OWN, Run, Upload
 from iconha_tui.engine.step import Context, View
 from iconha_tui.text import clean
 
 COROSYNC_CONF = "/etc/corosync/corosync.conf"
 
-FOLDER = "/var/lib/iconha-tui"
+FOLDER = OWN
 NOTES = f"{FOLDER}/corosync.conf.sha256"
 """What it has put in the place of corosync.conf: a line `SHA-256 cluster` each time, the last one for what it put there last."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from textual.app import ComposeResult
 from textual.content import Content
 
-from iconha_tui.engine.actions import Action, Run, Upload, masked
+from iconha_tui.engine.actions import OWN, Action, Run, Upload, masked
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
@@ -33,9 +33,9 @@ Why = Callable[[View], Iterable[str]]
 
 
 class CommandNote(Part):
-    """Shows the commands of one step of a stage's plan. guide: the guide's own; why: what makes the difference.
+    """Shows the commands of one step of a stage's plan, but for this program's own notes.
 
-    same: what to say where there is none.
+    guide: the guide's own; why: what makes the difference; same: what to say where there is none.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class CommandNote(Part):
             yield "", f"It cannot be planned yet. {error}"
             return
         ours = [told for plan in planned for action in plan.actions if (told := _told(action, width))]
-        target = next((plan.target for plan in planned if plan.actions), "")
+        target = next((plan.target for plan in planned if plan.actions), "") if ours else ""
         yield (
             "",
             Content.styled(f"What F5 runs on {target}, as root" if target else "Nothing has to be changed", "bold"),
@@ -91,7 +91,7 @@ def _told(action: Action, width: int) -> list[str]:
     match action:
         case Run():
             return laid_out(action.argv, width)
-        case Upload():
+        case Upload() if not action.path.startswith(f"{OWN}/"):
             return [action.shown(), *masked(action.content).splitlines()]
         case _:
             return []
