@@ -399,3 +399,21 @@ def test_a_start_that_was_cut_off_is_not_guessed_at(
         node.run_long("demo", ("true",), cancel=cancel)
     decider.join()
     assert cancelled.value.left == left
+
+
+def test_a_node_that_stays_away_is_told_with_the_command_that_goes_on_there(
+    sshd: Sshd, cable: Cable, make_node: Callable[..., SshNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "RECONNECT", 0.5)
+
+    def vanish(lines: list[str]) -> None:
+        if "up" in lines:
+            cable.target = free_port()
+            cable.cut()
+
+    with pytest.raises(Unreachable, match=r"iconha-demo.service is no longer followed; it goes on on the node") as away:
+        make_node(sshd, port=cable.port, timeout=1).run_long("demo", UP, on_lines=vanish)
+    assert away.value.remedy.endswith("Run again to follow it on.")
+    node = make_node(sshd)
+    assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 0
+    node.run(("systemctl", "stop", "iconha-demo.service"))

@@ -187,6 +187,11 @@ def carry_out(
             raise
         cancel.decided.wait()
         raise (_stopped(node, unit) if cancel.stop_long else _left(node, unit, follower.running)) from None
+    except (Lost, Unreachable, LoginRefused) as trouble:
+        if follower.running:
+            trouble.what = f"{trouble.what} {unit.name} is no longer followed; it goes on on the node."
+            trouble.remedy = f"{trouble.remedy} Run again to follow it on."
+        raise
     finally:
         position.close()
     with suppress(Trouble):
@@ -259,9 +264,7 @@ class _Follower:
     asked: the node may have been told to start the unit. running: it has said that the unit runs.
     """
 
-    def __init__(
-        self, node: Node, unit: Unit, take: Take, position: Position, deadline: float, cancel: Cancel
-    ) -> None:
+    def __init__(self, node: Node, unit: Unit, take: Take, position: Position, deadline: float, cancel: Cancel) -> None:
         self._node = node
         self._unit = unit
         self._take = take
