@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -18,13 +14,11 @@ from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Paste
-from textual.message import Message
 from textual.screen import Screen
 
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
-from iconha_tui.widgets.keys import key_name, ours
 from iconha_tui.widgets.looks import Looks
 
 if TYPE_CHECKING:
@@ -41,14 +35,6 @@ if TYPE_CHECKING:
     from iconha_tui.store import Store
 
 SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
-
-
-class HostKeyAsked(Message):
-    """A thread waits for the operator's word on a host key."""
-
-    def __init__(self, node: str, kind: str, fingerprint: str, answer: Future[bool]) -> None:
-        super().__init__()
-        self.node, self.kind, self.fingerprint, self.answer = node, kind, fingerprint, answer
 
 
 class IconhaApp(Looks):
@@ -91,7 +77,6 @@ class IconhaApp(Looks):
         self._screens: dict[str, StageScreen] = {}
         self._leaving = False
         self.farewell = ""
-        self._questions: deque[HostKeyAsked] = deque()
 
     # Life
 
@@ -252,12 +237,14 @@ class IconhaApp(Looks):
         """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
         from iconha_tui.errors import Trouble
         from iconha_tui.live_run import LiveRun
+        from iconha_tui.screens.host_keys import HostKeyQuestions
 
         before = self.session
         self._close_cluster()
         try:
             progress = self.store.progress(spec.name)
-            self.session = (self._factory or _session)(self.store, spec, self._confirm_host_key)
+            keys = HostKeyQuestions(self, self._given_up)
+            self.session = (self._factory or _session)(self.store, spec, keys.ask)
             if before is not None and before.spec.name == spec.name:
                 self.session.ctx.vault = before.ctx.vault
             self.session.use(spec)
@@ -499,6 +486,9 @@ class IconhaApp(Looks):
         elif leaving:
             self.notify("Stopping; then the program ends.")
 
+    def _given_up(self) -> bool:
+        return self._leaving or (self._live is not None and bool(self._live.stopping))
+
     def _run_ended(self) -> None:
         from iconha_tui.engine.events import PASSED
 
@@ -517,39 +507,6 @@ class IconhaApp(Looks):
         else:
             self.go_on()
 
-    # Host keys
-
-    def _confirm_host_key(self, node: str, kind: str, fingerprint: str) -> bool:
-        """Called from a thread of the run, which waits here; a run that is stopped waits no longer."""
-        answer: Future[bool] = Future()
-        self.post_message(HostKeyAsked(node, kind, fingerprint, answer))
-        while True:
-            try:
-                return answer.result(timeout=0.2)
-            except NotYet:
-                if self._leaving or (self._live is not None and self._live.stopping):
-                    answer.cancel()
-                    return False
-
-    def on_host_key_asked(self, event: HostKeyAsked) -> None:
-        self._questions.append(event)
-        if len(self._questions) == 1:
-            self._ask_host_key()
-
-    def _ask_host_key(self) -> None:
-        from iconha_tui.screens.dialogs import HostKey
-
-        question = self._questions[0]
-
-        def answered(accepted: bool | None) -> None:
-            self._questions.popleft()
-            if question.answer.set_running_or_notify_cancel():
-                question.answer.set_result(bool(accepted))
-            if self._questions:
-                self._ask_host_key()
-
-        self.push_screen(HostKey(question.node, question.kind, question.fingerprint), answered)
-
     # Words and looks
 
     def action_motion(self) -> None:
@@ -561,25 +518,9 @@ class IconhaApp(Looks):
         self.notify(str(error), title="This did not work", severity="error", timeout=15)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: what the screen can do now, the stages to go to, then Textual's own."""
-        told: set[str] = set()
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if active.enabled and binding.description and ours(active) and binding.action not in told:
-                told.add(binding.action)
-                action = partial(self.run_action, binding.action, active.node)
-                yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)
-        if self.session is not None and len(self.screen_stack) > 1 and not screen.is_modal:
-            for number, stage in enumerate(self.stages, start=1):
-                yield SystemCommand(
-                    f"Go to stage {number}: {stage.title}", stage.summary, partial(self.show_stage, stage.name)
-                )
-        yield SystemCommand(
-            f"Turn motion {'off' if self.motion else 'on'}", "Spinners, scrolling, the cursor", self.action_motion
-        )
-        for command in super().get_system_commands(screen):
-            if command.title in ("Theme", "Screenshot"):
-                yield command
+        from iconha_tui.screens.palette import commands
+
+        return commands(self, screen, super().get_system_commands(screen))
 
 
 def _look(session: Session, skip: Collection[str]) -> Iterator[Found]:
