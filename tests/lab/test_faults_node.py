@@ -315,7 +315,7 @@ UNDONE = {
 
 @contextmanager
 def odd(node: Victim, ways: tuple[str, ...]) -> Iterator[None]:
-    host = node.sh("hostname")
+    host = node.sh("hostname").strip()
     node.sh(f"rm -f /root/odd.tar; tar -cPf /root/odd.tar --ignore-failed-read {' '.join(UNDONE)} 2>/dev/null")
     try:
         for way in ways:
