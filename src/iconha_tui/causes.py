@@ -165,7 +165,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:|Network is unreachable",
         "The node does not reach its package archive, or it does not answer.",
-        "Try `curl -I` with the address that is named above on the node. " + _WAY_OUT,
+        "Try `curl -I` on the node with the address that its output names. " + _WAY_OUT,
     ),
     Cause(
         r"No matching distribution found|Could not find a version that satisfies",
@@ -175,12 +175,12 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Errors were encountered while processing:\s+(?P<package>[\w.+:-]+)",
         r"The package \g<package> cannot be installed: a script of its own failed.",
-        "The lines above say why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
+        "The output says why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
     ),
     Cause(
         r"dpkg returned an error code",
         "A package's own installation script failed.",
-        "The lines above say why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
+        "The output says why. Mend that (`sudo dpkg --configure -a` on the node repeats it), then retry.",
     ),
     # Signing in, and sudo
     Cause(
