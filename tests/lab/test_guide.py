@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import picture
 import pytest
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
 from iconha_tui.lab.lab import Lab
+from iconha_tui.spec import load
 
 FIRST, SECOND = "PRep-01", "PRep-02"
 
@@ -88,6 +90,16 @@ def test_both_nodes_are_online_and_the_address_is_on_the_first(pair: Pair) -> No
         resource = status.resource("elastic-ip")
         assert resource is not None
         assert (resource.agent, resource.started_on) == ("ocf:heartbeat:awseip", FIRST)
+
+
+def test_it_is_the_cluster_of_the_picture_with_which_disturbed_builds_are_compared(pair: Pair) -> None:
+    spec = load(pair.spec)
+    found = picture.take(pair.lab, spec)
+    if os.environ.get("ICONHA_PICTURES") == "keep":
+        picture.keep(pair.lab, spec, found)
+    expected = picture.expected(pair.lab, spec)
+    assert list(picture.differences(found.nodes, expected.nodes)) == []
+    assert (found.cib, found.account) == (expected.cib, expected.account)
 
 
 def test_the_run_says_that_every_stage_is_done(pair: Pair) -> None:

@@ -1,4 +1,9 @@
-"""Interrupted at every step, the program goes on from where the world stands, and ends in the same cluster."""
+"""Interrupted at every step, the program goes on from where the world stands, and ends in the same cluster.
+
+A build is struck at one moment of a step after the other, and gone on with each time. In CI, crm and pcs are built at once, and
+share the kills: each moment of each step comes on one of the two; the other ways of ending come at a sample of steps. With
+ICONHA_FAULTS_TABLE (`make reliability`), every way comes at every step on both.
+"""
 
 from __future__ import annotations
 
@@ -6,154 +11,185 @@ import os
 import random
 import shutil
 import signal
+import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import picture
 import pytest
+from blows import CTRL_C, HANG_UP, HUP, KILL, MOMENTS, QUIT, SIGNALS, STEPS, TERM, Blow, Build
 from faults import Table
-from program import Event, Going, Program
+from program import Program
 
-from iconha_tui.engine import journal
 from iconha_tui.lab.lab import Lab
-from iconha_tui.spec import loads
-from iconha_tui.stages import STAGES
+from iconha_tui.spec import Aws, Spec, loads
+from iconha_tui.store import Store
 
 SECTION = "Interruption"
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
-STEPS = [step.id for stage in STAGES for step in stage.steps]
-MOMENTS = {"before": "StepStarted", "during": "ActionStarted", "amid": "ActionStarted", "after": "StepFinished"}
-"""A moment of a step, and the event at which the program is killed. amid: some time after its first action has begun."""
+SHELLS = {"crm": "keys", "pcs": "role"}
+"""The shells, and the nodes' credentials that go with each here."""
+
+SAMPLE = {
+    "instances.machine": TERM,
+    "packages.install": QUIT,
+    "authkey.copy": CTRL_C,
+    "corosync.members": HANG_UP,
+    "pacemaker.properties": HUP,
+    "awscli.proof": QUIT,
+    "elastic_ip.primitive": HANG_UP,
+}
+"""In CI, what else comes during a step: on the shell on which its kill does not."""
+
+TOLD = {
+    KILL: (
+        "The program is killed (kill -9) before, during and after every step",
+        "the wizard offers to resume; `run` goes on. No question is asked twice",
+    ),
+    CTRL_C: ("A build is stopped by Ctrl+C", "Stopped by the operator. Exit code 130, the journal says cancelled"),
+    TERM: ("A build is stopped by SIGTERM", "Stopped by the operator. Exit code 130, the journal says cancelled"),
+    HUP: ("The terminal of `run` is lost (SIGHUP)", "the journal says cancelled; exit code 130"),
+    QUIT: (
+        "The wizard is quit while a stage runs",
+        "where a long command is going on: Stop this run and quit? Esc, leave running, stop it too",
+    ),
+    HANG_UP: ("The wizard's terminal is closed", "next time: interrupted, and the step; F8 goes on"),
+}
+"""A way of ending -> the fault as the table tells it, and what the operator reads."""
 
 
-@dataclass
-class Pair:
-    """Two builds of one spec on one lab at the same time: one is killed again and again, the other is left in peace."""
-
-    killed: Program
-    calm: Program
-    undisturbed: Future[Going]
-
-
-def build(lab: Lab, folder: Path, shell: str) -> Iterator[Pair]:
-    credentials = "role" if shell == "pcs" else "keys"
-    killed, calm = (
-        Program(lab, folder / name, loads(lab.spec(shell=shell, name=name, credentials=credentials)))
-        for name in ("killed", "calm")
-    )
-    with ThreadPoolExecutor() as pool:
-        yield Pair(killed, calm, pool.submit(calm.run))
+def kills(shell: int) -> list[Blow]:
+    """In CI every other of all kills, those that the other shell has not, and the sample."""
+    every = [Blow(step, moment, KILL) for step in STEPS for moment in ("before", "during", "after")]
+    blows = []
+    for number, step in enumerate(STEPS):
+        if step in SAMPLE and number % 2 == shell:
+            blows.append(Blow(step, "during", SAMPLE[step]))
+        blows += [blow for blow in every[shell::2] if blow.step == step]
+    return blows
 
 
-@pytest.fixture(scope="module", params=["crm", "pcs"] if THOROUGH else ["crm"])
-def pair(request: pytest.FixtureRequest, lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    folder = tmp_path_factory.mktemp(f"interrupted-{request.param}")
-    lab = Lab(f"interrupted-{folder.name[-12:].strip('-')}", folder)
-    try:
-        lab.up()
-        yield from build(lab, folder, request.param)
-    finally:
-        lab.down()
-        shutil.rmtree(folder, ignore_errors=True)
+def all_kills(shell: int) -> list[Blow]:
+    return [Blow(step, moment, KILL) for step in STEPS for moment in MOMENTS]
 
 
-def kill_at(program: Program, points: list[tuple[str, str]], dice: random.Random) -> tuple[int, list[str]]:
-    """Runs, and runs again, killed at each of `points` (step, moment) in turn; a step without actions has no `during`.
-
-    Returns the number of kills and the keys of the first node that were seen on the way.
-    """
-    kills = 0
-    keys: list[str] = []
-    left = list(points)
-    while True:
-        going = program.start()
-        for event in going:
-            while left and _is_past(left[0], event):
-                left.pop(0)
-            if left and _is_at(left[0], event):
-                step, moment = left.pop(0)
-                if moment == "amid":
-                    time.sleep(dice.uniform(0.02, 1.5))
-                assert going.kill() == -signal.SIGKILL
-                kills += 1
-                if step == "authkey.generate" and moment == "after":
-                    keys.append(picture.authkeys(program.lab, program.spec)["PRep-01"])
-                break
-        else:
-            assert going.process.wait(timeout=60) == 0, f"{going.events[-3:]}\n{going.said}"
-            assert not left
-            return kills, keys
+def all_signals(shell: int) -> list[Blow]:
+    """Each signal at each step, at one moment or another."""
+    ways, moments = list(SIGNALS), ("before", "during", "amid")
+    return [
+        Blow(step, moment, ways[(number + turn + shell) % 3])
+        for number, step in enumerate(STEPS)
+        for turn, moment in enumerate(moments)
+    ]
 
 
-def _is_at(point: tuple[str, str], event: Event) -> bool:
-    return event.get("step") == point[0] and event["event"] == MOMENTS[point[1]]
+def all_ends_of_the_wizard(shell: int) -> list[Blow]:
+    """Before a step one way, during it the other."""
+    return [
+        Blow(step, moment, (QUIT, HANG_UP)[(number + turn + shell) % 2])
+        for number, step in enumerate(STEPS)
+        for turn, moment in enumerate(("before", "during"))
+    ]
 
 
-def _is_past(point: tuple[str, str], event: Event) -> bool:
-    """Whether the point cannot come any more in this run: the step has ended without it, and would again."""
-    step = event.get("step")
-    if event["event"] == "RunFinished":
-        return True
-    if event["event"] != "StepFinished" or step not in STEPS or point[1] == "after":
-        return False
-    return STEPS.index(step) >= STEPS.index(point[0])
+BUILDS = (
+    {"killed": all_kills, "stopped": all_signals, "left": all_ends_of_the_wizard} if THOROUGH else {"struck": kills}
+)
 
 
-def test_killed_before_during_and_after_every_step_it_ends_in_the_same_cluster(pair: Pair, table: Table) -> None:
-    seed = random.randrange(1 << 30)
-    moments = list(MOMENTS) if THOROUGH else ["before", "during"]
-    points = [(step, moment) for step in STEPS for moment in moments]
-    kills, keys = kill_at(pair.killed, [*points, *([] if THOROUGH else [(STEPS[-1], "after")])], random.Random(seed))
-    assert kills >= len(STEPS), seed
+@pytest.fixture(scope="module")
+def builds(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Future[Build]]]:
+    """All builds of this module, two at a time. Where a test fails, the others are not waited for."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is missing: apt-get install tmux")
+    folder = tmp_path_factory.mktemp("interrupted")
+    lab = Lab(f"interrupted-{os.getpid()}", folder)
 
-    assert pair.undisturbed.result(timeout=300).process.returncode == 0
-    lab = pair.killed.lab
-    found, expected = picture.take(lab, pair.killed.spec), picture.take(lab, pair.calm.spec)
+    def build(kind: str, shell: str) -> Build:
+        name = f"{shell}-{kind}"
+        spec = loads(lab.spec(shell=shell, name=name, credentials=SHELLS[shell]))
+        blows = BUILDS[kind](list(SHELLS).index(shell))
+        return Build(Program(lab, folder / name, spec), blows, random.randrange(1 << 30)).carry_out()
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            lab.up()
+            yield {(kind, shell): pool.submit(build, kind, shell) for kind in BUILDS for shell in SHELLS}
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            lab.down()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("kind", BUILDS)
+def test_ended_at_every_step_it_ends_in_the_same_cluster(
+    builds: dict[tuple[str, str], Future[Build]], kind: str, shell: str, table: Table
+) -> None:
+    build = builds[kind, shell].result()
+    spec, found = build.program.spec, build.found
+    assert found is not None
+    expected = picture.expected(build.program.lab, spec)
     assert found.account == expected.account
     assert found.cib == expected.cib
     assert list(picture.differences(found.nodes, expected.nodes)) == []
-    shas = picture.authkeys(lab, pair.killed.spec)
-    assert len({*shas.values(), *keys}) == 1, "the key was made anew"
+    assert len(build.keys) == 1, "the key was made anew"
+    assert sorted(build.asked) == sorted(spec.names), "a host key was asked about twice"
+    assert not [each for each in build.again if each["event"] == "ActionStarted"]
+    assert {blow.moment for blow in build.missed} <= {"during", "amid"}, build.seed
 
-    said = pair.killed.said()
-    for node in pair.killed.spec.names:
-        assert said.count(f"{node}: host key") == 1, "a host key was asked about twice"
-    again = pair.killed.run()
-    assert not [each for each in again.events if each["event"] == "ActionStarted"]
-    shell = pair.killed.spec.packages.shell
-    table.row(
-        fault="The program is killed (kill -9) before, during and after every step",
-        how=f"SIGKILL at the step's events, {shell}: {kills} times in one build of {len(STEPS)} steps",
-        sees="the wizard offers to resume; `run` goes on. No question is asked twice",
-        result="the cluster of an undisturbed run: same files, CIB, key, rules; 2 instances, 1 Elastic IP",
-        runs=kills,
-    )
+    for way, times in Counter(blow.way for blow in build.struck).items():
+        fault, sees = TOLD[way]
+        table.row(
+            fault=fault,
+            how=f"at the steps' events, {shell}: {times} times in one build of {len(STEPS)} steps",
+            sees=sees,
+            result="the cluster of an undisturbed run: same files, CIB, key, rules; 2 instances, 1 Elastic IP",
+            runs=times,
+        )
 
 
-SIGNALS = {"Ctrl+C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "a lost terminal (SIGHUP)": signal.SIGHUP}
+def test_each_moment_of_each_step_is_struck_on_one_shell_at_least() -> None:
+    """During a step that finds its work done, there is nothing to strike: that is left to the builds."""
+    planned = [blow for shell in range(len(SHELLS)) for kind in BUILDS.values() for blow in kind(shell)]
+    assert {(step, moment) for step in STEPS for moment in ("before", "during", "after")} <= {
+        (blow.step, blow.moment) for blow in planned if blow.way == KILL
+    }
+    assert {blow.way for blow in planned} == set(TOLD)
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_ends_the_run_in_order_and_the_journal_says_so(pair: Pair, name: str, table: Table) -> None:
-    """The cluster is finished, so every step is only looked at: the signal comes at a sample of them."""
-    program = pair.killed
-    steps = STEPS[1::2] if THOROUGH else STEPS[3::9]
-    for step in steps:
+def test_a_second_signal_ends_the_program_at_once(tmp_path: Path, table: Table) -> None:
+    """AWS takes the call and does not answer: the first signal waits for that, the second for nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "aws"
+        endpoint = f"endpoint_url = http://127.0.0.1:{silent.getsockname()[1]}"
+        config.write_text(f"[profile silent]\naws_access_key_id = a\naws_secret_access_key = b\n{endpoint}\n")
+        spec = Spec(name="impatient", aws=Aws(profile="silent", config_file=str(config)))
+        program = Program(Lab("none", tmp_path), tmp_path / "state", spec)
         going = program.start()
-        assert going.until(lambda event, step=step: _is_at((step, "before"), event))  # type: ignore[misc]
-        assert going.kill(SIGNALS[name]) == 130
-        progress = journal.fold(journal.read(program.folder / "journal.jsonl"))
-        assert (progress.outcome, progress.interrupted) == ("cancelled", False)
-        assert going.events[-1]["event"] == "RunFinished"
-        assert going.events[-1]["outcome"] == "cancelled"
-    assert program.run().process.returncode == 0
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1)
+            going.process.send_signal(signal.SIGINT)
+            while signal.SIGINT in caught(going.process.pid):
+                time.sleep(0.01)
+            assert going.process.poll() is None
+            assert going.kill(signal.SIGINT) == -signal.SIGINT
+    with Store(program.state).lock(spec.name):
+        pass  # it is free
     table.row(
-        fault=f"The run is stopped by {name}",
-        how=f"the signal at {len(steps)} steps",
-        sees=going.failure["text"],
-        result="exit code 130, the journal says cancelled, the next run ends well",
-        runs=len(steps),
+        fault="Ctrl+C twice",
+        how="SIGINT while AWS does not answer, and once more",
+        sees="nothing",
+        result="the first waits for the answer, the second ends the program at once; the lock is free",
     )
+
+
+def caught(pid: int) -> set[int]:
+    """The signals for which a process has a handler."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    mask = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}

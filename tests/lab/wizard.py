@@ -1,0 +1,148 @@
+"""The wizard as a process in a terminal, driven by keys and followed by its journal, so that a test can leave it at any event."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from program import Event, Program
+from terminal import Terminal
+
+from iconha_tui.engine.events import PASSED
+from iconha_tui.stages import STAGES
+
+PATIENCE = 400
+"""Seconds that a screen or the next event may take; apt on a busy machine is the slowest."""
+
+QUESTION = "Stop this run and quit?"
+"""Asked where the wizard is quit while a long command goes on."""
+
+
+class Wizard:
+    """The wizard of a program, opened on its cluster, that runs on from the stage which is due.
+
+    asked: the nodes whose host key it has asked about; each was accepted.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._terminal = Terminal(program.state / f"tmux-{time.monotonic_ns()}")
+        self._journal = program.folder / "journal.jsonl"
+        self._place = self._journal.stat().st_size if self._journal.exists() else 0
+        self.asked: list[str] = []
+        known = (program.folder / "spec.toml").exists()
+        what = ("--cluster", program.spec.name) if known else ("--spec", str(program.write()))
+        self._terminal.start(sys.executable, "-m", "iconha_tui", "--state-dir", str(program.state), *what)
+        self.pid = self._terminal.pid()
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events of its runs, those of the first look left out. One RunFinished, when the last stage is done."""
+        shown = self._see("F2 Settings|F8 goes on with|F8 shows the summary")
+        if "F8 goes on with" in shown:
+            self._terminal.press("F8")
+            self._see("F2 Settings")
+        if "F8 shows" in shown:
+            yield {"event": "RunFinished", "outcome": "done"}
+            return
+        self._terminal.press("F12")
+        stages: list[str] = []
+        for event in self._events():
+            match event["event"]:
+                case "RunStarted":
+                    stages = event["stages"] if event["mode"] == "run" else []
+                case "RunFinished" if stages:
+                    assert event["outcome"] in PASSED, f"{event}\n{self._terminal.screen()}"
+                    if stages[-1] == STAGES[-1].name:
+                        yield event
+                        return
+                case _ if stages:
+                    yield event
+
+    def _events(self) -> Iterator[Event]:
+        """What is added to the journal since this wizard was started."""
+        deadline = time.monotonic() + PATIENCE
+        rest = b""
+        while True:
+            if self._journal.exists():
+                with self._journal.open("rb") as file:
+                    file.seek(self._place)
+                    new = file.read()
+                self._place += len(new)
+                *lines, rest = (rest + new).split(b"\n")
+                for line in lines:
+                    deadline = time.monotonic() + PATIENCE
+                    yield json.loads(line)
+            assert time.monotonic() < deadline, f"nothing goes on:\n{self._terminal.screen()}"
+            self._answer()
+            time.sleep(0.05)
+
+    def _see(self, pattern: str) -> str:
+        """Waits until the screen shows `pattern`, and answers what is asked meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(pattern, shown := self._answer()):
+            assert time.monotonic() < deadline, f"{pattern!r} does not come up:\n{shown}"
+            time.sleep(0.1)
+        return shown
+
+    def _answer(self) -> str:
+        """Says yes to a host key where one is asked about, and goes on from a preflight's warnings. Returns the screen."""
+        shown = self._terminal.screen()
+        if asked := re.search(r"(\S+) shows a host key", shown):
+            self._press_away("y", f"{asked[1]} shows a host key")
+            self.asked.append(asked[1])
+        elif "Nothing stands in the way;" in shown:
+            self._press_away("F8", "Nothing stands in the way;")
+        return shown
+
+    def _press_away(self, key: str, words: str) -> None:
+        """Presses a key once, and waits until these words are no longer on the screen."""
+        self._terminal.press(key)
+        self._terminal.wait(rf"(?s)\A(?!.*{re.escape(words)})", PATIENCE)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self._gone()
+
+    def quit(self) -> None:
+        """As the operator does: ctrl+q, and where it asks what is to become of a long command, that is left running."""
+        self._terminal.press("C-q")
+        deadline = time.monotonic() + PATIENCE
+        while self._terminal.running():
+            if QUESTION in self._terminal.screen():
+                self._press_away("l", QUESTION)
+            assert time.monotonic() < deadline, f"it does not quit:\n{self._terminal.screen()}"
+            time.sleep(0.1)
+        self._gone()
+
+    def hang_up(self) -> None:
+        """The terminal is closed under it."""
+        self._terminal.end()
+        self._gone()
+
+    def end(self) -> None:
+        self._see("the pair is up")
+        self.quit()
+
+    def close(self) -> None:
+        """Leaves nothing behind, however it has ended."""
+        self._terminal.end()
+
+    def _gone(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while alive(self.pid):
+            assert time.monotonic() < deadline, f"process {self.pid} does not end"
+            time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
