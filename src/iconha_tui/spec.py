@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from iconha_tui import disk
 from iconha_tui.errors import SpecTrouble
-from iconha_tui.text import sentence, strip_controls
+from iconha_tui.text import clean, sentence, strip_controls
 
 FORMAT = 1
 """The version of the file's form. A file of a newer one is refused, never guessed at."""
@@ -291,7 +291,7 @@ class Spec(Part):
         if self.authkey.keep not in ("", first.name, second.name):
             raise ValueError("authkey.keep names one of the two nodes.")
         if strangers := sorted(set(self.corosync.conf) - set(self.names)):
-            said = f"{', '.join(strangers)} is none of the two nodes, {first.name} and {second.name}."
+            said = f"{', '.join(clean(name) for name in strangers)} is none of the two nodes, {first.name} and {second.name}."
             raise ValueError(f"corosync.conf: {said}")
         return self
 

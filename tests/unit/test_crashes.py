@@ -330,7 +330,7 @@ import resource, sys
 from pathlib import Path
 from iconha_tui import cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
-sys.exit(cli.main(["run", sys.argv[1], "--yes"]))
+sys.exit(cli.main(["run", sys.argv[1], "--yes", "--no-check"]))
 """
 
 
