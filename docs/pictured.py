@@ -30,6 +30,7 @@ from iconha_tui.engine.events import (
     StepStarted,
 )
 from iconha_tui.engine.step import AWS, Context, Stage, Step
+from iconha_tui.preflight import Found
 from iconha_tui.session import ConfirmHostKey, Session
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
@@ -128,6 +129,26 @@ Setting up libknet1:amd64 (1.22-1) ...
 Setting up corosync (3.1.6-1ubuntu1) ...""".splitlines(),
 }
 """What a step that takes long says on each node."""
+
+FOUND = [
+    Found("AWS", "AWS knows you", "ok", STEPS["credentials.identity"][2]),
+    Found("AWS", "The region exists", "ok", STEPS["credentials.region"][2]),
+    Found("AWS", "Ubuntu's image is there", "ok", STEPS["instances.image"][2]),
+    Found("AWS", "A network is there", "ok", STEPS["instances.network"][2]),
+    Found("AWS", "The security group exists", "ok", "There is none yet. ec2:CreateSecurityGroup is allowed."),
+    Found("AWS", "The Elastic IP is yours", "ok", "There is none yet. ec2:AllocateAddress is allowed."),
+    Found(
+        "AWS",
+        "Addresses",
+        "warning",
+        "4 of the 5 Elastic IPs that the account may have in us-east-1 are taken",
+        "One is left, which this cluster takes. Release others, or ask AWS for a higher quota.",
+    ),
+    Found("here", "Your SSH key is there", "ok", "~/.ssh/icon.pem"),
+    Found(ONE, "The machine", "later", "it does not exist yet"),
+    Found(TWO, "The machine", "later", "it does not exist yet"),
+]
+"""What the check before the run finds."""
 
 LOCK = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1412 (unattended-upgr)"
 

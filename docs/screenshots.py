@@ -12,10 +12,11 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests" / "unit")]
 
-from pictured import ONE, Clock, Pictured, stopped_clocks  # noqa: E402
+from pictured import FOUND, ONE, Clock, Pictured, stopped_clocks  # noqa: E402
 from status_world import TWO, Pair, PairEyes  # noqa: E402
 
 from iconha_tui.app import IconhaApp  # noqa: E402
+from iconha_tui.screens.preflight import Preflight  # noqa: E402
 from iconha_tui.spec import Spec  # noqa: E402
 from iconha_tui.status.watcher import Watcher  # noqa: E402
 from iconha_tui.store import Store  # noqa: E402
@@ -44,7 +45,7 @@ class PicturedApp(IconhaApp):
 
     def __init__(self, world: Pictured, root: Path) -> None:
         self.pair = Pair(at=world.clock.time)
-        super().__init__(Store(root), session_factory=world.session, warm_up=False)
+        super().__init__(Store(root), session_factory=world.session, look=lambda *_: iter(FOUND), warm_up=False)
         self.motion = False
 
     def watcher(self, name: str, **how: float) -> Watcher:
@@ -108,8 +109,11 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     await press("f6")
     await until(pilot, lambda: app.screen.query("DataTable:focus"))
     yield "a live list"
-    await press("escape", "ctrl+u", "shift+tab", "shift+tab", "left")
-    await run()
+    await press("escape", "ctrl+u", "shift+tab", "shift+tab", "left", "f5")
+    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.busy)
+    yield "the check before the run"
+    await press("f8")
+    await until(pilot, lambda: app.live.runs["instances"].state == "done" and not app.busy)
     world.hold = "packages.install"
     await press("f8", "f5")
     await until(pilot, lambda: world.waiting)

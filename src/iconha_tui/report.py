@@ -250,8 +250,8 @@ def _manifest(name: str, files: dict[str, str], missing: list[str], redactor: Re
             or ["  nothing"]
         ),
         "",
-        "As they are: the names of the cluster, of the nodes and of resources, regions, versions, times, and what the logs say in",
-        "words. Look through it before you send it, should one of those tell more than you want.",
+        "As they are: the names of the cluster, of the nodes and of resources, regions, versions, times, and what the logs",
+        "say in words. Look through it before you send it, should one of those tell more than you want.",
         "",
     ]
     return "\n".join(lines)

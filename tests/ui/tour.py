@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from iconha_tui.app import IconhaApp
+from iconha_tui.preflight import Found
 from iconha_tui.screens.base import Dialog, Page, WizardScreen
 from iconha_tui.screens.conf_diff import Differences
+from iconha_tui.screens.preflight import Preflight
 from iconha_tui.screens.status import StatusScreen
 from iconha_tui.screens.transcript import TranscriptScreen
 from iconha_tui.spec import Spec
@@ -17,6 +19,13 @@ from iconha_tui.widgets.fields import Field
 
 from .conftest import begin, press, run_stage, until
 from .fakes import TITLES, World
+
+FINDINGS = [
+    Found("AWS", "AWS knows you", "ok", "account 123456789012"),
+    Found("PRep-01", "apt", "warning", "process 812 holds /var/lib/dpkg/lock", "A run waits for it."),
+    Found("PRep-02", "Corosync's port", "bad", "udp 5405 is held by named", "End it.", "packages", "packages.shell"),
+    Found("PRep-02", "The machine", "later", "it does not exist yet"),
+]
 
 
 def save_a_cluster(store: Store) -> None:
@@ -48,6 +57,9 @@ async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
     await begin(pilot)
     for number, stage in enumerate(TITLES):
         yield f"{stage} settings"
+        if stage == "credentials":
+            async for name in _checked(pilot):
+                yield name
         if stage == "corosync":
             async for name in _editor(pilot):
                 yield name
@@ -74,6 +86,17 @@ async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
     await until(pilot, lambda: app.screen.query("#resume") and not app.busy)
     yield "resume"
     await press(pilot, "escape")
+
+
+async def _checked(pilot: Any) -> AsyncIterator[str]:
+    """What a check before the run has found."""
+    app: IconhaApp = pilot.app
+    app._look = lambda *_: iter(FINDINGS)
+    await press(pilot, "f10")
+    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.busy)
+    yield "check"
+    await press(pilot, "escape")
+    app._look = None  # nothing stands before the first change in what follows
 
 
 async def _editor(pilot: Any) -> AsyncIterator[str]:
