@@ -486,12 +486,13 @@ def test_machines_that_require_tokens_of_the_metadata_service_and_have_a_role(be
     program.spec.awscli.credentials = "role"
     for node in (bench.first, bench.second):
         ec2.modify_instance_metadata_options(InstanceId=node.id, HttpTokens="required")
-        node.sh(f"mv {CREDENTIALS} /root/credentials; rm -f {PROOF}")
     asked = "curl -s -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/instance-id"
     assert bench.first.sh(asked) == "401"
     failed = program.run("--until", "awscli").failure
     assert failed["step"] == "awscli.proof"
     assert "neither keys nor a role" in failed["why"]
+    for node in (bench.first, bench.second):
+        assert "aws_access_key_id" in node.sh(f"test ! -e {CREDENTIALS} && cat {CREDENTIALS}.iconha-*"), "kept beside"
     table.row(
         fault="The nodes are to use a role that they do not have",
         how="credentials = role, and no instance profile",
@@ -515,4 +516,3 @@ def test_machines_that_require_tokens_of_the_metadata_service_and_have_a_role(be
         ec2.disassociate_iam_instance_profile(AssociationId=role["IamInstanceProfileAssociation"]["AssociationId"])
     for node in (bench.first, bench.second):
         ec2.modify_instance_metadata_options(InstanceId=node.id, HttpTokens="optional")
-        node.sh(f"mv /root/credentials {CREDENTIALS}")

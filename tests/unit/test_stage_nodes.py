@@ -625,6 +625,25 @@ def test_roots_files_are_judged_each_by_content_owner_and_mode(changed: Any, why
         assert (why or "") in verdict.why
 
 
+@pytest.mark.parametrize("there", ["[default]\naws_access_key_id = X\n", "[other]\nx = 1\n", None])
+def test_keys_that_would_go_before_the_role_are_kept_beside_their_place(there: str | None, tmp_path: Path) -> None:
+    world = World(spec_with(awscli={"credentials": "role"}))
+    file = tmp_path / "credentials"
+    if there is not None:
+        file.write_text(there)
+    aside = awscli.Configured().plan(world.ctx.view, ONE)[-1]
+    script = aside.shown().replace(awscli.CREDENTIALS, str(file))
+    subprocess.run(["sh", "-ec", script], check=True)
+    kept = [path.read_text() for path in tmp_path.glob("credentials.iconha-*")]
+    by_default = bool(there and "[default]" in there)
+    assert kept == ([there] if by_default else [])
+    assert file.exists() == (there is not None and not by_default)
+    config, (content, mode) = next(iter(awscli.files(world.ctx.view).items()))
+    digest = hashlib.sha256(world.ctx.vault.reveal(content).encode()).hexdigest()
+    world.nodes[ONE].says["sha256sum"] = f"root {mode:o} {config}\n{digest}  {config}\n" + "@keys\n" * by_default
+    assert isinstance(world.probe(awscli.Configured(), ONE), Needed if by_default else Done)
+
+
 DROP_IN = "[Service]\nEnvironment=AWS_DEFAULT_REGION=us-east-1\n"
 
 

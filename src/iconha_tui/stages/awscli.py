@@ -35,6 +35,11 @@ def files(view: View) -> dict[str, tuple[Text, int]]:
     return wanted
 
 
+_HAS_KEYS = f"grep -qs '^ *\\[ *default *\\]' {CREDENTIALS}"
+_SET_ASIDE = f"if {_HAS_KEYS}; then mv {CREDENTIALS} {CREDENTIALS}.iconha-$(date -u +%Y%m%dT%H%M%SZ); fi"
+"""Keys of an earlier choice, or of somebody else, are kept beside their place."""
+
+
 class Configured(Step):
     id = "awscli.config"
     title = "Root has credentials and region"
@@ -47,11 +52,8 @@ class Configured(Step):
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         wanted = files(ctx.view)
-        said = (
-            ctx.node(target)
-            .run(("sh", "-c", f"for f in {' '.join(wanted)}; do stat -c '%U %a %n' $f; sha256sum $f; done 2>&1"))
-            .stdout
-        )
+        look = f"for f in {' '.join(wanted)}; do stat -c '%U %a %n' $f; sha256sum $f; done 2>&1"
+        said = ctx.node(target).run(("sh", "-c", f"{look}; if {_HAS_KEYS}; then echo @keys; fi")).stdout
         lines = said.splitlines()
         missing = []
         for path, (content, mode) in wanted.items():
@@ -62,15 +64,19 @@ class Configured(Step):
                 missing.append(f"{path} (mode)")
         if missing:
             return Needed(f"Not as wanted: {', '.join(missing)}.")
+        if ctx.spec.awscli.credentials == "role" and "@keys" in lines:
+            return Needed(f"{CREDENTIALS} has keys, which the AWS CLI takes before the role.")
         return Done(", ".join(wanted))
 
     def plan(self, view: View, target: str) -> list[Action]:
+        by_role = view.spec.awscli.credentials == "role"
         return [
             Run(target, ("install", "-d", "-m", "0700", "-o", "root", "-g", "root", "/root/.aws")),
             *(
                 Upload(target, path, content, "a file that it replaces is kept beside it", mode=mode, backup=True)
                 for path, (content, mode) in files(view).items()
             ),
+            *([Run(target, ("sh", "-c", _SET_ASIDE), "the CLI takes keys before a role")] if by_role else []),
         ]
 
 
