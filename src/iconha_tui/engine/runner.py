@@ -217,7 +217,9 @@ def _as_one(stopped: Sequence[BaseException]) -> Cancelled:
     found = [error for error in stopped if isinstance(error, Cancelled)]
     first, *others = found
     if all(error.what == first.what for error in others):
-        return Cancelled(first.what, where=" and ".join(error.where for error in found if error.where), remedy=first.remedy)
+        return Cancelled(
+            first.what, where=" and ".join(error.where for error in found if error.where), remedy=first.remedy
+        )
     told = " ".join(f"{error.where}: {error.what}" for error in found)
     return Cancelled(told, remedy=" ".join(dict.fromkeys(error.remedy for error in found if error.remedy)))
 
