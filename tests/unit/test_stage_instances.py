@@ -397,6 +397,31 @@ def test_a_machine_that_was_terminated_is_told_and_its_place_taken_under_a_new_t
     assert len(set(tokens)) == 3
 
 
+@pytest.mark.parametrize("before", [[], [reservation(7, "terminated")], [reservation(8, "pending")]])
+def test_a_machine_that_is_given_up_as_it_starts_is_not_waited_for(before: list[Any]) -> None:
+    """before: what there is when the step begins. EC2 shows a machine that was launched after a moment."""
+    world = World()
+    machines = before
+
+    def by_state(service: str, operation: str, params: Any = None) -> dict[str, Any]:
+        states = next(each["Values"] for each in params["Filters"] if each["Name"] == "instance-state-name")
+        told = [one for one in machines if one["Instances"][0]["State"]["Name"] in states]
+        return {"Reservations": told}
+
+    world.cloud.call = by_state  # type: ignore[method-assign]
+    world.probe(Machine(), ONE)
+    assert isinstance(Machine().verify(world.ctx, ONE), Needed), "it is not shown yet, or starts"
+    machines = [
+        *(one for one in before if one["Instances"][0]["State"]["Name"] == "terminated"),
+        reservation(8, "terminated"),
+    ]
+    found = Machine().verify(world.ctx, ONE)
+    assert isinstance(found, Blocked)
+    assert found.why == "i-00000000000000008 was terminated as it started."
+    assert "StateReason" in found.remedy
+    assert isinstance(world.probe(Machine(), ONE), Needed), "a retry launches another"
+
+
 THEIRS = b"totem {\n  version: 2\n  cluster_name: theirs\n}\nnodelist {\n  node {\n    ring0_addr: 10.0.0.9\n  }\n}\n"
 
 

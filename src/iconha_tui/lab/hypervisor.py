@@ -94,7 +94,7 @@ class Hypervisor:
     def remove(self, instance_id: str) -> None:
         run(["podman", "rm", "--force", "--time", "0", self.container(instance_id)])
 
-    def wait_booted(self, instance_id: str, timeout: float = 60) -> None:
+    def wait_booted(self, instance_id: str, timeout: float = 180) -> None:
         """Wait until systemd has a verdict on the boot, and sshd listens. timeout in seconds; raises Trouble."""
         script = (
             "s=$(systemctl is-system-running 2>/dev/null); "
@@ -104,8 +104,9 @@ class Hypervisor:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             argv = as_root(["podman", "exec", self.container(instance_id), "sh", "-c", script])
-            if subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0:
-                return
+            with contextlib.suppress(subprocess.TimeoutExpired):  # so busy is the machine: it is looked at again
+                if subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0:
+                    return
             time.sleep(0.3)
         raise Trouble(
             f"{instance_id} has not booted within {timeout:.0f} s.",

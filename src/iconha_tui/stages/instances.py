@@ -290,6 +290,23 @@ class Machine(Step):
             return Needed("It does not exist yet.", facts)
         return Needed(f"{where} is {state}.", facts)
 
+    def verify(self, ctx: Context, target: str) -> Verdict:
+        """A machine that EC2 has given up as it started is not waited for."""
+        before = ctx.view.facts
+        verdict = self.probe(ctx, target)
+        gone = set(verdict.facts.get(f"{target}.gone") or [])
+        if before.get(f"{target}.state") is None:  # it was launched in this step, and may not be shown yet
+            lost = sorted(gone - set(before.get(f"{target}.gone") or []))
+        else:
+            lost = sorted(gone & {before.get(f"{target}.instance_id")})
+        if lost:
+            return Blocked(
+                f"{' and '.join(lost)} was terminated as it started.",
+                "EC2 says why: aws ec2 describe-instances --query 'Reservations[].Instances[].StateReason.Message' "
+                f"--instance-ids {' '.join(lost)}. Mend that, then retry: a new machine takes its place.",
+            )
+        return verdict
+
     def plan(self, view: View, target: str) -> list[Action]:
         state = view.facts.get(f"{target}.state")
         if state == "pending":
