@@ -80,6 +80,7 @@ STEPS: dict[str, Told] = {
     "instances.allocate": (0.7, True, "203.0.113.10 (eipalloc-0c1f6a52d9b3e8470)"),
     "instances.associate": (1.1, True, f"203.0.113.10 leads to {ONE}"),
     "instances.signin": (12.0, False, "Ubuntu 22.04.5 LTS, x86_64"),
+    "instances.free": (0.3, False, "none"),
     "packages.install": (
         58.0,
         True,
