@@ -101,8 +101,10 @@ BUILDS = (
 
 
 @pytest.fixture(scope="module")
-def builds(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Future[Build]]]:
-    """All builds of this module, two at a time. Where a test fails, the others are not waited for."""
+def builds(
+    request: pytest.FixtureRequest, lab_host: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[tuple[str, str], Future[Build]]]:
+    """The builds of the tests that were chosen, two at a time. Where a test fails, the others are not waited for."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is missing: apt-get install tmux")
     folder = tmp_path_factory.mktemp("interrupted")
@@ -117,7 +119,10 @@ def builds(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with ThreadPoolExecutor(max_workers=2) as pool:
         try:
             lab.up()
-            yield {(kind, shell): pool.submit(build, kind, shell) for kind in BUILDS for shell in SHELLS}
+            asked = (
+                item.callspec.params for item in request.session.items if "builds" in getattr(item, "fixturenames", ())
+            )
+            yield {(each["kind"], each["shell"]): pool.submit(build, each["kind"], each["shell"]) for each in asked}
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             lab.down()
