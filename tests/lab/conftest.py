@@ -24,9 +24,6 @@ from iconha_tui.spec import loads
 Boto = Callable[..., Any]
 
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
-SLOW = {"test_faults_changed", "test_faults_found", "test_faults_reboots"}
-"""What takes many minutes, and is looked at in `make reliability` alone."""
-
 PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}
 """The modules that build pairs in labs of their own."""
 
@@ -40,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(Path(__file__).parent):
             group = "pairs" if item.path.stem in PAIRS else "lab"
             item.add_marker(pytest.mark.xdist_group(item.path.stem if THOROUGH else group))
-        if item.path.stem in SLOW and not THOROUGH:
+        if item.get_closest_marker("slow") and not THOROUGH:
             item.add_marker(pytest.mark.skip("many minutes: `make reliability` runs it"))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)

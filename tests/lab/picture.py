@@ -29,7 +29,7 @@ for file in /etc/corosync/corosync.conf /root/.aws/config /etc/systemd/system/pa
   echo "== $(stat -c '%n %U:%G %a' "$file")"; cat "$file"
 done
 echo "== credentials"; stat -c '%U:%G %a' /root/.aws/credentials; cat /root/.aws/credentials
-echo "== files"; ls -A /etc/corosync /root/.aws /etc/systemd/system/pacemaker.service.d /var/lib/iconha-tui
+echo "== files"; ls -A -I runs /etc/corosync /root/.aws /etc/systemd/system/pacemaker.service.d /var/lib/iconha-tui
 echo "== services"; systemctl is-enabled corosync pacemaker; systemctl is-active corosync pacemaker
 echo "== left behind"; systemctl list-units --all --plain --no-legend 'iconha-*'
 for run in /var/lib/iconha-tui/runs/*/; do [ -e "$run/rc" ] || [ ! -d "$run" ] || echo "$run"; done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import picture
+import pytest
 from conftest import describe, launch, terminate, wait_state
 from faults import Table, sentence
 from lab_aws import aws
@@ -12,6 +13,7 @@ from program import until_done
 from iconha_tui.stages import corosync
 
 SECTION = "Built, half built, changed by others"
+pytestmark = pytest.mark.slow
 
 
 def test_an_edit_after_the_write_is_told_before_the_run_ends_well(built: Bench, table: Table) -> None:

@@ -19,6 +19,7 @@ from iconha_tui.spec import Spec, loads
 from iconha_tui.stages import awscli, corosync
 
 SECTION = "Built, half built, changed by others"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -457,7 +457,8 @@ def test_what_aws_refuses_the_standby_is_found_before_the_failover(bench: Bench,
 AWSEIP_CALLS = ("AssociateAddress", "DescribeInstances", "DescribeAddresses", "DisassociateAddress")
 
 
-@pytest.mark.parametrize("call", AWSEIP_CALLS if THOROUGH else AWSEIP_CALLS[:1])
+@pytest.mark.slow
+@pytest.mark.parametrize("call", AWSEIP_CALLS)
 def test_each_call_of_the_agent_that_is_denied_alone_is_named(bench: Bench, table: Table, call: str) -> None:
     iam = aws(bench.program.lab, "iam")
     deny = f'{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Action": "ec2:{call}", "Resource": "*"}}]}}'
@@ -478,6 +479,7 @@ def test_each_call_of_the_agent_that_is_denied_alone_is_named(bench: Bench, tabl
     )
 
 
+@pytest.mark.slow
 def test_machines_that_require_tokens_of_the_metadata_service_and_have_a_role(bench: Bench, table: Table) -> None:
     """First without the role; then with it, and no keys: the AWS CLI and awseip fetch a token before they ask (IMDSv2)."""
     program = bench.program

@@ -19,6 +19,7 @@ from iconha_tui.spec import loads
 from iconha_tui.stages import STAGES
 
 SECTION = "Built, half built, changed by others"
+pytestmark = pytest.mark.slow
 STAGES_ON_NODES = [each.name for each in STAGES[2:]]
 
 

@@ -45,9 +45,7 @@ def digest(node: Victim) -> str:
     return node.sh(f"sha256sum {corosync.PATH}").split()[0]
 
 
-@pytest.mark.parametrize(
-    "where", [(FIRST,), (SECOND,), (FIRST, SECOND)] if THOROUGH else [(FIRST, SECOND)], ids=", ".join
-)
+@pytest.mark.parametrize("where", [(FIRST,), (SECOND,), (FIRST, SECOND)] if THOROUGH else [(FIRST,)], ids=", ".join)
 def test_an_edited_corosync_conf_is_not_overwritten_without_a_yes(
     built: Bench, table: Table, where: tuple[str, ...]
 ) -> None:
@@ -104,6 +102,7 @@ def undo(node: Victim) -> None:
     node.sh(f"sed -i '/in the very moment/d' {corosync.PATH}")
 
 
+@pytest.mark.slow
 def test_an_edit_in_the_moment_of_the_write_stands(built: Bench, table: Table) -> None:
     program, node = built.program, built.first
     before = program.spec.corosync.token_ms
@@ -247,7 +246,8 @@ def test_a_node_that_reboots_in_the_middle_of_a_stage(built: Bench, table: Table
     )
 
 
-@pytest.mark.parametrize("part", ["standby", "active"] if THOROUGH else ["active"])
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["standby", "active"])
 def test_a_node_that_was_terminated_is_replaced(built: Bench, table: Table, part: str) -> None:
     """In the middle of a run, and the one that has the address too."""
     program = built.program

@@ -35,6 +35,7 @@ from iconha_tui.store import Store
 from iconha_tui.widgets.fields import SecretField
 
 SECTION = "Secrets"
+pytestmark = pytest.mark.slow
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
 
 KILLED = ("authkey.generate", "authkey.copy", "awscli.config") if THOROUGH else ("authkey.copy",)

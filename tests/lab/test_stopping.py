@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -14,7 +13,6 @@ from program import Event, Going
 from iconha_tui.engine import journal
 
 SECTION = "Interruption"
-THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
 UNITS = "systemctl list-units --plain --no-legend 'iconha-*'"
 
 SLOW = r"""
@@ -47,7 +45,8 @@ def fate(going: Going) -> Event:
     return next(event for event in going.events if event["event"] == "ActionStopped" and event["target"] == FIRST)
 
 
-@pytest.mark.parametrize("amid", ["Setting up", "Unpacking"] if THOROUGH else ["Setting up"])
+@pytest.mark.slow
+@pytest.mark.parametrize("amid", ["Setting up", "Unpacking"])
 def test_an_installation_is_left_running_or_stopped_as_the_operator_chooses(
     bench: Bench, table: Table, amid: str
 ) -> None:

@@ -99,10 +99,11 @@ def connect(
             transport.close()
 
     threading.Thread(target=attempt, name=f"connect-{name}", daemon=True).start()
-    while not wait([made], _TICK).done:
+    while True:
         if cancel is not None and cancel.is_set() and made.cancel():
             raise Cancelled("Stopped while connecting.", where=name)
-    return made.result()
+        if wait([made], _TICK).done:
+            return made.result()
 
 
 def _connect(
