@@ -22,6 +22,8 @@ from iconha_tui.stages import STAGES, tags
 from iconha_tui.store import Store
 
 STEPS = [step.id for stage in STAGES for step in stage.steps]
+STAGE = {step.id: number for number, stage in enumerate(STAGES, start=1) for step in stage.steps}
+"""The number of a step's stage."""
 MOMENTS = {"before": "StepStarted", "during": "ActionStarted", "amid": "ActionStarted", "after": "StepFinished"}
 """A moment of a step, and the event at which the program is struck. amid: some time after its first action has begun."""
 
@@ -110,7 +112,7 @@ class Build:
 
     def _in_the_wizard(self, left: list[Blow], dice: random.Random) -> bool:
         """One wizard. Whether its run came to its end."""
-        with closing(Wizard(self.program)) as going:
+        with closing(Wizard(self.program, STAGE[left[0].step] if left else len(STAGES))) as going:
             blow = self._next(going, left, dice)
             if blow is None:
                 going.end()

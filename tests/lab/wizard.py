@@ -25,13 +25,14 @@ QUESTION = "Stop this run and quit?"
 
 
 class Wizard:
-    """The wizard of a program, opened on its cluster, that runs on from the stage which is due.
+    """The wizard of a program, opened on its cluster, that runs on from the stage which is due, or from an earlier one.
 
+    stage: the last that it may begin at, by number; those before it that are done are not run again.
     asked: the nodes whose host key it has asked about; each was accepted.
     """
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, program: Program, stage: int = len(STAGES)) -> None:
+        self._stage = stage
         self._terminal = Terminal(program.state / f"tmux-{time.monotonic_ns()}")
         self._journal = program.folder / "journal.jsonl"
         self._place = self._journal.stat().st_size if self._journal.exists() else 0
@@ -50,6 +51,7 @@ class Wizard:
                 self._see("the pair is up")
                 self._terminal.press("F7")
             self._see("F2 Settings")
+        self._turn_back()
         self._terminal.press("F12")
         stages: list[str] = []
         for event in self._events():
@@ -63,6 +65,17 @@ class Wizard:
                         return
                 case _ if stages:
                     yield event
+
+    def _turn_back(self) -> None:
+        while (shown := self._number()) > self._stage:
+            self._terminal.press("F7")
+            self._see(rf"\b{shown - 1} of 8")
+
+    def _number(self) -> int:
+        """Of the stage on the screen."""
+        found = re.search(r"\b(\d) of 8", self._see(r"\b\d of 8"))
+        assert found
+        return int(found[1])
 
     def _events(self) -> Iterator[Event]:
         """What is added to the journal since this wizard was started."""
