@@ -53,7 +53,7 @@ lint: $(READY) ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 .PHONY: reliability
-reliability: test-packages $(READY) ## every fault on the lab, thoroughly (half an hour); prints the table, and writes docs/reliability.md
+reliability: test-packages $(READY) ## every fault on the lab, thoroughly (an hour or two); prints the table, and writes docs/reliability.md
 	$(BIN)/python tests/lab/reliability.py --runs $(RUNS)
 
 .PHONY: bench

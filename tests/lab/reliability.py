@@ -60,8 +60,9 @@ def main() -> int:
 
 
 def modules() -> list[Path]:
-    """The modules whose tests make faults: those that name a section of the page."""
-    return sorted(path for path in HERE.glob("test_*.py") if re.search(r"^SECTION = ", path.read_text(), re.MULTILINE))
+    """The modules whose tests make faults: those that name a section of the page. And the guide's, with what is slow of it."""
+    named = (path for path in HERE.glob("test_*.py") if re.search(r"^SECTION = ", path.read_text(), re.MULTILINE))
+    return sorted([*named, HERE / "test_guide.py"])
 
 
 def _run(file: Path, only: str | None) -> int:

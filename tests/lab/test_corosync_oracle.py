@@ -13,7 +13,7 @@ from corosync_corpus import HOST, cases
 from iconha_tui.cluster.corosync_conf import Host, check, has_errors
 from iconha_tui.lab.lab import Lab
 
-COUNT = 600
+COUNT = 400
 TIMED_OUT = "124"
 """The exit code of timeout(1)."""
 

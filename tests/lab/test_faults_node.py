@@ -247,6 +247,7 @@ IMPATIENT_PROGRAM = (
 """The program that notices a dead line after 7 s: it takes 30 s else."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "how"), [(10, ("-c", IMPATIENT_PROGRAM)), *([(45, ()), (180, ())] if THOROUGH else [])]
 )
@@ -328,6 +329,7 @@ def odd(node: Victim, ways: tuple[str, ...]) -> Iterator[None]:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ways", [*([(way,) for way in ODD] if THOROUGH else []), tuple(ODD)], ids=", ".join)
 def test_an_odd_node_is_no_obstacle(bench: Bench, table: Table, ways: tuple[str, ...]) -> None:
     """A package is missing on both, so that apt too runs on odd nodes."""

@@ -74,7 +74,11 @@ def build(state: Path, suite: str, shell: str, credentials: str = "keys") -> Ite
 
 @pytest.fixture(
     scope="module",
-    params=[("bookworm", "crm", "keys"), ("bookworm", "pcs", "role"), ("trixie", "crm", "keys")],
+    params=[
+        ("bookworm", "crm", "keys"),
+        ("bookworm", "pcs", "role"),
+        pytest.param(("trixie", "crm", "keys"), marks=pytest.mark.slow),
+    ],
     ids=lambda param: "-".join(param),
 )
 def pair(request: pytest.FixtureRequest, lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:

@@ -105,6 +105,7 @@ def test_existing_machines_get_the_group_beside_their_own_and_the_address_that_w
         ec2.release_address(AllocationId=address["AllocationId"])
 
 
+@pytest.mark.slow
 def test_the_one_node_cluster_that_apt_has_started_is_cleared_away(operator: Operator) -> None:
     apt = "DEBIAN_FRONTEND=noninteractive apt-get -qq"
     by_hand = f"{apt} update && {apt} -y install --no-install-recommends pacemaker pacemaker-cli-utils"
