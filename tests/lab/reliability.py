@@ -50,7 +50,7 @@ def main() -> int:
         file = args.results or Path(scratch) / "table.jsonl"
         began = time.monotonic()
         codes = [_run(file, args.only) for _ in range(args.runs)]
-        minutes = (time.monotonic() - began) / 60
+        minutes = (time.monotonic() - began) / 60 if args.runs else 0
         text = file.read_text(encoding="utf-8") if file.exists() else ""
     page = page_of([Row(**json.loads(line)) for line in text.splitlines()], minutes, failed=any(codes))
     Console().print(Markdown(page))
