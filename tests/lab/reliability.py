@@ -76,9 +76,9 @@ def page_of(results: list[Row], minutes: float, *, failed: bool = False) -> str:
     """The whole page. minutes: that the tests took; 0 where none was run."""
     rows = added_up(results)
     kills = sum(row.runs for row in rows if "kill -9) before" in row.fault)
-    took = f"in {minutes:.0f} minutes, " if minutes else ""
+    took = f" in {minutes:.0f} minutes" if minutes else ""
     made = (
-        f"Made on {datetime.now(UTC):%Y-%m-%d} {took}{os.cpu_count()} cores, Python {platform.python_version()}: "
+        f"Made on {datetime.now(UTC):%Y-%m-%d}{took}, {os.cpu_count()} cores, Python {platform.python_version()}: "
         f"{sum(row.runs for row in rows)} runs of {len(rows)} faults, "
         f"{kills} of them kills of the program in the middle of a build.\n\n"
     )
