@@ -112,7 +112,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|Name or service not known",
         "The node cannot turn names into addresses: its DNS does not answer, or it has no way out of its network.",
-        "Check `resolvectl query archive.ubuntu.com` on the node and the VPC's DNS resolution. " + _WAY_OUT,
+        "Check `resolvectl query` with that name on the node, and the VPC's DNS resolution. " + _WAY_OUT,
     ),
     Cause(
         r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from faults import Table
 from lab_aws import aws as aws
 from mischief import Bench
 from program import Program, until_done
+from terminal import Terminal
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
@@ -93,6 +95,16 @@ def built(bench: Bench) -> Bench:
     """The pair, built to the end."""
     until_done(bench.program)
     return bench
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal of 80x24: tmux, on a socket of its own."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is missing: apt-get install tmux")
+    one = Terminal(tmp_path / "tmux")
+    yield one
+    one.end()
 
 
 def launch(lab: Lab, name: str, **options: Any) -> str:

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from terminal import Terminal
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is missing: apt-get install tmux")
-    one = Terminal(tmp_path / "tmux")
-    yield one
-    one.end()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import sys
 import time
@@ -27,15 +26,6 @@ STAGES = (
     "AWS CLI on the machines",
     "Elastic IP",
 )
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    if shutil.which("tmux") is None:
-        pytest.skip("tmux is missing: apt-get install tmux")
-    one = Terminal(tmp_path / "tmux")
-    yield one
-    one.end()
 
 
 @pytest.fixture

@@ -28,17 +28,17 @@ SAID = {
     "sudo: a password is required": "may not run commands as root without a password",
     "sudo: a terminal is required to read the password; either use the -S option": "may not run commands as root",
     "sudo refused ubuntu.": "may not run commands as root",
-    "Err:1 http://archive.ubuntu.com/ubuntu jammy InRelease\n  Temporary failure resolving 'archive.ubuntu.com'": (
+    "Err:1 http://archive.example/ubuntu jammy InRelease\n  Temporary failure resolving 'archive.example'": (
         "cannot turn names into addresses"
     ),
     "W: Failed to fetch http://archive.example.invalid/dists/jammy/InRelease  "
     "Could not resolve 'archive.example.invalid'": "cannot turn names into addresses",
-    "E: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/jammy/main/binary-amd64/Packages.xz  Hash Sum mismatch": (
+    "E: Failed to fetch http://archive.example/ubuntu/dists/jammy/main/binary-amd64/Packages.xz  Hash Sum mismatch": (
         "being updated while it was read"
     ),
     "W: Failed to fetch http://127.0.0.1:9/ubuntu/dists/jammy/InRelease  Could not connect to 127.0.0.1:9 (127.0.0.1). "
     "- connect (111: Connection refused)": "refuses connections",
-    "W: Failed to fetch http://archive.ubuntu.com/ubuntu/dists/jammy/InRelease  Connection timed out [IP: 203.0.113.9 80]": (
+    "W: Failed to fetch http://archive.example/ubuntu/dists/jammy/InRelease  Connection timed out [IP: 203.0.113.9 80]": (
         "does not reach its package archive"
     ),
     "W: Failed to fetch https://archive.example.com/dists/jammy/InRelease  Certificate verification failed: The certificate "
@@ -50,8 +50,8 @@ SAID = {
     "failed: certificate is not yet valid (_ssl.c:992)": "The node's clock is wrong",
     "SSL validation failed for https://ec2.us-east-1.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify "
     "failed: unable to get local issuer certificate (_ssl.c:992)": "does not trust the certificate",
-    "E: The repository 'http://archive.ubuntu.com/ubuntu lunar Release' no longer has a Release file.": "does not serve",
-    "E: Release file for http://archive.ubuntu.com/ubuntu/dists/jammy-updates/InRelease is not valid yet "
+    "E: The repository 'http://archive.example/ubuntu lunar Release' no longer has a Release file.": "does not serve",
+    "E: Release file for http://archive.example/ubuntu/dists/jammy-updates/InRelease is not valid yet "
     "(invalid for another 3h 12min 4s). Updates for this repository will not be applied.": "clock is wrong",
     "E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a' to correct the problem.": "cut off half-way",
     "E: Unable to correct problems, you have held broken packages.": "in each other's way",

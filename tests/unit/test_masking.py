@@ -151,7 +151,7 @@ def test_any_text_keeps_its_lines(text: str, secrets: list[str]) -> None:
 def test_ordinary_output_stays_as_it_is() -> None:
     known = masks(*SECRETS.values())
     for line in (
-        "Get:1 http://deb.debian.org/debian bookworm/main amd64 pacemaker",
+        "Get:1 http://archive.example/debian bookworm/main amd64 pacemaker",
         "a" * 10_000,
         "    ",
         "correct",
