@@ -92,7 +92,7 @@ def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
     assert len(own_lab.instances()) == 2
 
     terminal.press("s")
-    terminal.wait("healthy", timeout=30)
+    terminal.wait(r"status of byhand(?s:.*)HEALTHY .* is on PRep-01", timeout=60)
     terminal.press("C-q")
     deadline = time.monotonic() + 20
     while terminal.running():

@@ -184,7 +184,7 @@ class Silence(Trouble):
     ("given", "state", "words"),
     [
         ({}, "bad", "It did not answer within 15 s."),
-        ({"LaunchTime": datetime.now(UTC)}, "warning", "It did not answer"),
+        ({"LaunchTime": "just now"}, "warning", "It did not answer"),
         ({"groups": []}, "later", "A run opens port 22"),
         ({"NetworkInterfaces": []}, "later", "A run opens port 22"),
     ],
@@ -192,6 +192,8 @@ class Silence(Trouble):
 def test_a_node_that_does_not_answer_may_be_booting_or_behind_a_port_that_a_run_opens(
     given: dict[str, Any], state: str, words: str
 ) -> None:
+    if "LaunchTime" in given:  # not when tests are collected, which may be a quarter of an hour before
+        given = {"LaunchTime": datetime.now(UTC)}
     (found,) = looked(Silence("It did not answer within 15 s."), **given)
     assert (found.state, bool(found.remedy)) == (state, state != "later")
     assert words in found.text
