@@ -270,6 +270,24 @@ def test_a_status_makes_only_the_describe_calls_and_gives_the_nodes_only_the_one
         assert node.ran == [("sh", "-c", LOOK)]
 
 
+def test_a_secret_that_a_node_tells_is_neither_shown_nor_remembered(tmp_path: Path) -> None:
+    recorder = Recorder(Store(tmp_path))
+    secret = "wJalrXUtnFEMI/K7MDENG"
+    recorder.session.keep_secret("aws_secret_access_key", secret)
+    told = (
+        Pair()
+        .look(ONE)
+        .replace("Ubuntu 22.04", f"Ubuntu {secret}")
+        .replace("Result of stop", f"Result of {secret} stop")
+    )
+    assert secret in told
+    recorder.world.nodes[ONE].says["sh -c"] = Completed(0, told, "")
+    report = Watcher(Spec(name="icon"), SessionEyes(recorder.session)).look_once()
+    assert report.source("node", ONE).trouble == ""
+    assert secret not in json.dumps(report.to_dict())
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and secret in file.read_text(errors="replace")]
+
+
 def test_what_a_status_looks_through_refuses_everything_else(tmp_path: Path) -> None:
     ctx = read_only(Recorder(Store(tmp_path)).session.ctx)
     node = ctx.node(ONE)

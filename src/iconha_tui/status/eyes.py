@@ -111,7 +111,7 @@ class SessionEyes:
                 where=name,
                 remedy="Log in there and see what its tools say.",
             )
-        return {"said": said.stdout, "began": began, "ended": time.time()}
+        return {"said": self._ctx.vault.mask(said.stdout), "began": began, "ended": time.time()}
 
     def ports(self, address: str) -> Answer:
         found: Answer = {"address": address, **{str(port): not self._ctx.reach(address, port) for port in PORTS}}
