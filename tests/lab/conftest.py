@@ -30,6 +30,7 @@ PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_coro
 """The modules that build pairs in labs of their own."""
 
 
+@pytest.hookimpl(tryfirst=True)  # else xdist has read the groups, where modules are named on the command line
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever uses a lab is marked so. Of xdist's workers, one has the tests of built pairs, one the others of this folder.
 

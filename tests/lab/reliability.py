@@ -60,14 +60,18 @@ def main() -> int:
 
 
 def modules() -> list[Path]:
-    """The modules whose tests make faults: those that name a section of the page. And the guide's, with what is slow of it."""
+    """The modules whose tests make faults: those that name a section of the page. And the guide's, with what is slow of it.
+
+    The one that takes longest comes first: each is one worker's.
+    """
     named = (path for path in HERE.glob("test_*.py") if re.search(r"^SECTION = ", path.read_text(), re.MULTILINE))
-    return sorted([*named, HERE / "test_guide.py"])
+    return sorted([*named, HERE / "test_guide.py"], key=lambda path: (path.stem != "test_interruption", path))
 
 
 def _run(file: Path, only: str | None) -> int:
     """pytest on all of them, as `make test` runs it; its exit code."""
-    argv = [sys.executable, "-m", "pytest", "-q", "-n", "3", "--dist", "loadgroup", *map(str, modules())]
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", "3", "--dist", "loadgroup"]
+    argv += ["--no-loadscope-reorder", *map(str, modules())]
     argv += ["-k", only] if only else []
     return subprocess.run(argv, env=os.environ | {"ICONHA_FAULTS_TABLE": str(file)}, check=False).returncode
 
