@@ -136,8 +136,8 @@ FOUND = [
     Found("AWS", "The region exists", "ok", STEPS["credentials.region"][2]),
     Found("AWS", "Ubuntu's image is there", "ok", STEPS["instances.image"][2]),
     Found("AWS", "A network is there", "ok", STEPS["instances.network"][2]),
-    Found("AWS", "The security group exists", "ok", "There is none yet. ec2:CreateSecurityGroup is allowed."),
-    Found("AWS", "The Elastic IP is yours", "ok", "There is none yet. ec2:AllocateAddress is allowed."),
+    Found("AWS", "The security group exists", "ok", "to do: There is none yet. ec2:CreateSecurityGroup is allowed."),
+    Found("AWS", "The Elastic IP is yours", "ok", "to do: There is none yet. ec2:AllocateAddress is allowed."),
     Found(
         "AWS",
         "Addresses",

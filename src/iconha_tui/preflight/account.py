@@ -65,7 +65,7 @@ def judge(ctx: Context, stage: Stage, step: Step) -> Iterator[Found]:
         elif isinstance(verdict, Blocked):
             yield bad(where, step.title, Trouble(verdict.why, remedy=verdict.remedy), stage.name)
         else:
-            waited_for = Found(where, step.title, "ok", f"{verdict.why} It is waited for.")
+            waited_for = Found(where, step.title, "ok", f"to do: {verdict.why} It is waited for.")
             yield from _calls(ctx, where, step, target, verdict.why) or [waited_for]
 
 
@@ -108,7 +108,7 @@ def dry_run(ctx: Context, where: str, step: Step, call: Call, why: str) -> Found
         raise
     except Trouble as trouble:
         return bad(where, step.title, trouble, "instances", lead=why)
-    return Found(where, step.title, "ok", f"{why} {name} is allowed.")
+    return Found(where, step.title, "ok", f"to do: {why} {name} is allowed.")
 
 
 def _kind(fact: str) -> str:

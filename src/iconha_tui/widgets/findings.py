@@ -53,6 +53,7 @@ class FindingList(OptionList):
     def on_resize(self, event: Resize) -> None:
         if self.scrollable_content_region.width != self._width:
             self._lay_out()
+        self.call_after_refresh(self.scroll_to_highlight)  # the line below it may have taken a row
 
     def _lay_out(self) -> None:
         self._width = self.scrollable_content_region.width
