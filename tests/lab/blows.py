@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import picture
-from lab_aws import aws
+from conftest import take_down
 from program import Event, Going, Program
 from wizard import Wizard
 
 from iconha_tui.engine import journal
 from iconha_tui.engine.events import PASSED
 from iconha_tui.lines import CODES
-from iconha_tui.stages import STAGES, tags
+from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 
 STEPS = [step.id for stage in STAGES for step in stage.steps]
@@ -181,16 +181,3 @@ def _command_lines() -> Iterator[str]:
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             yield file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-
-
-def take_down(program: Program) -> None:
-    """Gives a cluster's machines and its address back."""
-    ec2 = aws(program.lab, "ec2")
-    ec2.terminate_instances(
-        InstanceIds=[one["InstanceId"] for one in picture.machines(program.lab, program.spec).values()]
-    )
-    mine = [{"Name": f"tag:{tags.CLUSTER}", "Values": [program.spec.name]}]
-    for address in ec2.describe_addresses(Filters=mine)["Addresses"]:
-        if "AssociationId" in address:
-            ec2.disassociate_address(AssociationId=address["AssociationId"])
-        ec2.release_address(AllocationId=address["AllocationId"])

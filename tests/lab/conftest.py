@@ -22,6 +22,7 @@ from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.state import CannotRun
 from iconha_tui.spec import loads
+from iconha_tui.stages import tags
 
 Boto = Callable[..., Any]
 
@@ -88,7 +89,7 @@ def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]
     going = program.run("--until", "instances")
     assert going.process.returncode == 0, going.said
     yield Bench(program)
-    terminate(lab, *(one["InstanceId"] for one in picture.machines(lab, program.spec).values()))
+    take_down(program)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,17 @@ def terminate(lab: Lab, *instance_ids: str) -> None:
     aws(lab, "ec2").terminate_instances(InstanceIds=list(instance_ids))
     for instance_id in instance_ids:
         wait_state(lab, instance_id, "terminated")
+
+
+def take_down(program: Program) -> None:
+    """Gives a cluster's machines and its address back."""
+    ec2 = aws(program.lab, "ec2")
+    terminate(program.lab, *(one["InstanceId"] for one in picture.machines(program.lab, program.spec).values()))
+    mine = [{"Name": f"tag:{tags.CLUSTER}", "Values": [program.spec.name]}]
+    for address in ec2.describe_addresses(Filters=mine)["Addresses"]:
+        if "AssociationId" in address:
+            ec2.disassociate_address(AssociationId=address["AssociationId"])
+        ec2.release_address(AllocationId=address["AllocationId"])
 
 
 def traces(lab: Lab) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import picture
 import pytest
-from conftest import terminate
+from conftest import take_down
 from faults import Table, sentence
 from lab_aws import aws
 from mischief import FIRST, SECOND, Bench, Victim
@@ -30,7 +30,7 @@ def found(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]
     bench = Bench(program)
     forget(bench)
     yield bench
-    terminate(lab, *(one["InstanceId"] for one in picture.machines(lab, program.spec).values()))
+    take_down(program)
 
 
 def forget(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import picture
 import pytest
-from conftest import terminate
+from conftest import take_down
 from faults import Table, sentence
 from lab_aws import aws
 from mischief import FIRST, SECOND, Bench
@@ -28,7 +28,7 @@ def fresh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]
     """Two machines that are launched by the first run."""
     program = Program(lab, tmp_path_factory.mktemp("reboots"), loads(lab.spec(name="reboots")))
     yield Bench(program)
-    terminate(lab, *(one["InstanceId"] for one in picture.machines(lab, program.spec).values()))
+    take_down(program)
 
 
 @pytest.mark.parametrize("name", [FIRST, SECOND])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from iconha_tui.engine.ports import Completed
 from iconha_tui.errors import Trouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
+from iconha_tui.status import memory
 from iconha_tui.status import report as reports
 from iconha_tui.status.eyes import LOOK, READS, Refused, SessionEyes, read_only
 from iconha_tui.status.report import Report
@@ -197,6 +199,22 @@ def test_a_memory_that_cannot_be_read_is_none(content: str, tmp_path: Path) -> N
 def test_a_cluster_that_was_forgotten_meanwhile_is_not_remembered(tmp_path: Path) -> None:
     watcher(Pair(), kept=tmp_path / "gone" / "status.json").look_once()
     assert not (tmp_path / "gone").exists()
+
+
+def test_the_end_of_the_program_waits_for_what_is_being_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else half a file would be left, of a write that the end cut short."""
+    gate, kept = Event(), tmp_path / "status.json"
+    real = memory.save
+    monkeypatch.setattr(memory, "save", lambda *args: (gate.wait(10), real(*args)))
+    watch = watcher(Pair(), kept=kept)
+    watch.start()
+    until(lambda: watch.turns >= 5)
+    watch.close()
+    (keeping,) = (thread for thread in threading.enumerate() if thread.name == "status-keep")
+    assert not keeping.daemon
+    gate.set()
+    keeping.join(10)
+    assert [path.name for path in tmp_path.iterdir()] == ["status.json"]
 
 
 def test_a_slow_look_holds_up_no_other() -> None:

@@ -90,15 +90,12 @@ class Watcher:
             wake.set()
 
     def close(self) -> None:
-        """Ends. A look that is under way ends by itself; nothing waits for it."""
+        """Ends. A look that is under way ends by itself; nothing waits for it, but the program's end for what is being kept."""
         if not self._closed.is_set():
             self._closed.set()
             self.look_now()
-            Thread(target=self._end, name="status-end", daemon=True).start()
-
-    def _end(self) -> None:
-        self._keep()
-        self._eyes.close()
+            Thread(target=self._keep, name="status-keep", daemon=False).start()
+            Thread(target=self._eyes.close, name="status-end", daemon=True).start()
 
     def _go_on(self, key: Key) -> None:
         wake = self._wake[key]
