@@ -33,7 +33,7 @@ echo "== files"; ls -A -I runs /etc/corosync /root/.aws /etc/systemd/system/pace
 echo "== services"; systemctl is-enabled corosync pacemaker; systemctl is-active corosync pacemaker
 echo "== left behind"; systemctl list-units --all --plain --no-legend 'iconha-*'
 for run in /var/lib/iconha-tui/runs/*/; do [ -e "$run/rc" ] || [ ! -d "$run" ] || echo "$run"; done
-ls -A /tmp | grep -Ev '^(systemd-private|pymp-|crmsh_|\.[A-Z])' || true  # pymp: pcsd's own; crmsh_: of a crm that was ended
+ls -A /tmp | grep -Ev '^(systemd-private|pymp-|\.[A-Z])' || true  # pymp: pcsd's own
 echo "== packages"
 dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' corosync pacemaker crmsh pcs resource-agents awscli 2>/dev/null
 echo "== key"; stat -c '%U:%G %a %s' /etc/corosync/authkey
