@@ -83,6 +83,7 @@ def test_a_status_sends_only_what_reads_and_leaves_the_nodes_as_they_are(
 
     monkeypatch.setattr(Endpoint, "make_request", make_request)
     monkeypatch.setattr(paramiko.Channel, "exec_command", exec_command)
+    pair.lab.exec(FIRST, ["crm_resource", "--wait", "--timeout", "60s"])  # what the build has begun is itself a change
     before = footprint(pair)
     watcher = status.watch(session(pair), every=0.2)
     watcher.start()

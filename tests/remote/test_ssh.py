@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -129,12 +130,29 @@ def test_a_cancellation_stops_the_command_and_all_it_started(node: SshNode) -> N
 
     with pytest.raises(Cancelled, match="stopped on the node"):
         node.run(
-            ("sh", "-c", f"trap '' TERM; setsid sleep {marker} & echo up; sleep {marker} | cat"),
+            ("sh", "-c", f"trap '' INT TERM; setsid sleep {marker} & echo up; sleep {marker} | cat"),
             cancel=cancel,
             on_lines=cancel_it,
         )
     assert not alive(marker)
     assert node.run(("true",)).code == 0
+
+
+def test_a_command_that_is_stopped_removes_its_temporary_files(node: SshNode, tmp_path: Path) -> None:
+    """As crm makes and removes its own, which SIGTERM would leave behind."""
+    cancel = threading.Event()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    program = (
+        "import atexit, os, subprocess, tempfile\n"
+        f"atexit.register(os.remove, tempfile.mkstemp(dir={str(temporary)!r})[1])\n"
+        "print('up', flush=True)\n"
+        "subprocess.run(['sleep', '86400.4375'])\n"
+    )
+    with pytest.raises(Cancelled, match="stopped on the node"):
+        node.run((sys.executable, "-c", program), cancel=cancel, on_lines=lambda lines: cancel.set())
+    assert not alive("86400.4375")
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_reader_that_fails_stops_the_command(node: SshNode) -> None:

@@ -16,7 +16,7 @@ _START = (
 )
 
 KILL = """
-for signal in TERM KILL; do
+for signal in INT TERM KILL; do
   tries=0
   while [ "$tries" -lt 30 ]; do
     pids=$(grep -lsxzF "ICONHA_RUN=$1" /proc/[0-9]*/environ | tr -cd '0-9\\n')
@@ -31,7 +31,8 @@ exit 1
 """Stops every process that carries a command's tag ($1) in its environment; exit 1 where one would not go.
 
 Without a terminal, sshd leaves the command running when its channel closes, and a process group would miss what sudo, a
-pipeline or `setsid` put elsewhere: the environment reaches them all.
+pipeline or `setsid` put elsewhere: the environment reaches them all. SIGINT comes first: crm, pcs and aws are Python
+programs, which remove their temporary files after it, and not after SIGTERM.
 """
 
 
