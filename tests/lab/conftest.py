@@ -158,8 +158,13 @@ def terminate(lab: Lab, *instance_ids: str) -> None:
 
 def take_down(program: Program) -> None:
     """Gives a cluster's machines and its address back."""
-    ec2 = aws(program.lab, "ec2")
     terminate(program.lab, *(one["InstanceId"] for one in picture.machines(program.lab, program.spec).values()))
+    give_back_address(program)
+
+
+def give_back_address(program: Program) -> None:
+    """Releases what Elastic IP a cluster has: the next test on the lab counts them."""
+    ec2 = aws(program.lab, "ec2")
     mine = [{"Name": f"tag:{tags.CLUSTER}", "Values": [program.spec.name]}]
     for address in ec2.describe_addresses(Filters=mine)["Addresses"]:
         if "AssociationId" in address:

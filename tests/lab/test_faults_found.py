@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import picture
 import pytest
-from conftest import take_down
+from conftest import give_back_address, take_down
 from faults import Table, sentence
 from lab_aws import aws
 from mischief import FIRST, SECOND, Bench, Victim
@@ -181,6 +181,7 @@ def test_a_cluster_that_pcs_has_set_up_is_left_alone(found: Bench, table: Table)
         )
         assert "gamma" in said, said
         node.sh("systemctl start corosync pacemaker")
+    give_back_address(program)  # a machine that has one is refused before its nodes are looked at
     spec = Spec.model_validate(program.spec.model_dump() | {"name": "newcomer"})
     spec.instances.mode = "existing"
     for each, (_, one) in zip(spec.nodes, sorted(picture.machines(lab, program.spec).items()), strict=True):
@@ -198,6 +199,7 @@ def test_a_cluster_that_pcs_has_set_up_is_left_alone(found: Bench, table: Table)
     assert [each["where"] for each in told if "the cluster theirs" in each["text"]] == [FIRST, SECOND]
 
     going = newcomer.run()
+    give_back_address(newcomer)
     failed = going.failure
     assert (failed["step"], failed["outcome"]) == ("instances.free", "blocked")
     assert (
