@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from contextlib import suppress
@@ -25,7 +26,7 @@ class Signals:
     """Stops a run at a signal. It takes the run's events, too: they tell which long commands are going on.
 
     A long command is left running on its node, and found again by the next run; a second Ctrl+C within WAIT stops it there.
-    Any signal after the run has been told ends the program at once.
+    Any signal after the run has been told ends the program at once. Once nothing is left to stop, none changes the exit code.
     """
 
     def __init__(self, session: Session) -> None:
@@ -35,6 +36,7 @@ class Signals:
         self._asked = False
         for number in ALL:
             signal.signal(number, self._come)
+        atexit.register(_ignore)
 
     def __call__(self, event: Event) -> None:
         with self._lock:
@@ -58,6 +60,12 @@ class Signals:
             _say(f"Stopping what runs on {nodes}. Another Ctrl+C ends this program, and says no more.")
         for each in ALL:
             signal.signal(each, signal.SIG_DFL)
+
+
+def _ignore() -> None:
+    """Python takes its handlers away as it ends: a signal would then make a failure of a run that the journal calls done."""
+    for each in ALL:
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     """What is asked for at each signal; nothing is installed in this process."""
     found: dict[int, Any] = {}
     monkeypatch.setattr(signal, "signal", found.__setitem__)
+    monkeypatch.setattr(atexit, "register", lambda _: None)
     return found
 
 
@@ -67,6 +71,21 @@ def test_without_a_long_command_any_signal_stops_the_run_at_once_and_the_next_on
     send(number)
     assert state(session.ctx.cancel) == (True, True, False)
     assert set(handlers.values()) == {signal.SIG_DFL}
+
+
+@pytest.mark.parametrize("number", signals.ALL, ids=lambda number: number.name)
+def test_a_signal_that_comes_as_the_program_ends_does_not_change_its_exit_code(number: signal.Signals) -> None:
+    """An object that is destroyed last sends it, when Python has taken its own handlers away."""
+    program = f"""
+import os
+from iconha_tui.signals import Signals
+class Last:
+    def __del__(self): os.kill(os.getpid(), {number:d})
+last = Last()
+Signals(None)
+raise SystemExit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 3
 
 
 def test_one_ctrl_c_leaves_a_long_command_running_after_a_while(
