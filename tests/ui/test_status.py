@@ -176,6 +176,14 @@ async def test_f5_looks_at_once_and_c_copies_the_text(
         assert copied[0].startswith("icon: HEALTHY")
 
 
+async def test_an_operation_that_is_under_way_is_neither_good_nor_bad(wizard: Make, pair: Pair) -> None:
+    pair.under_way = True
+    app = wizard(start="status")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "◐ under way" in page(app))
+        assert "✗ unknown" not in page(app)
+
+
 async def test_what_a_node_says_is_never_markup(wizard: Make, pair: Pair) -> None:
     pair.chain = "[bold red]x[/] [@click=app.quit]y[/]"
     app = wizard(start="status")

@@ -112,6 +112,12 @@ CRM_MON = """\
 """
 
 
+UNDER_WAY = """\
+<operation_history call="-1" task="monitor" rc="193" rc_text="unknown" last-rc-change="Mon Nov 23 13:23:39 2026" exec-time="0ms"/>
+"""
+"""A monitor that has begun, as crm_mon 2.1.5 tells it; rc_text is "No exit status available" in 3.0."""
+
+
 @dataclass
 class Pair:
     """The pair as it is; a test changes it. away: what does not answer, and why. fails: failures of the address's resource."""
@@ -124,6 +130,7 @@ class Pair:
     stopped: set[str] = field(default_factory=set)
     states: dict[str, str] = field(default_factory=lambda: {ONE: "running", TWO: "running"})
     fails: int = 0
+    under_way: bool = False
     closed: set[int] = field(default_factory=set)
     chain: str = "started"
     away: dict[str, str] = field(default_factory=dict)
@@ -174,6 +181,8 @@ class Pair:
             holder=self.holder or ONE,
             fails=self.fails,
         )
+        if self.under_way:
+            monitor = monitor.replace("      </resource_history>", UNDER_WAY + "      </resource_history>")
         parts = {
             "machine": MACHINE.format(at=at),
             "versions": VERSIONS,

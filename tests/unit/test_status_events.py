@@ -6,6 +6,7 @@ import pytest
 from status_world import JOURNAL, JOURNAL_TWO, ONE, TWO
 
 from iconha_tui.cluster.log_events import ClusterEvent, parse_events, timeline
+from iconha_tui.status.sentences import event_sentence
 
 NAMES = {1: ONE, 2: TWO}
 
@@ -42,6 +43,17 @@ def test_what_was_never_started_moves_from_where_it_is_stopped() -> None:
     stop = line("notice: Result of stop operation for elastic-ip on PRep-01: ok", at=1795440000.0)
     start = line("notice: Result of start operation for elastic-ip on PRep-02: ok", at=1795440006.0)
     assert events((stop, ONE), (start, TWO)) == [("stopped", ONE), ("moved", TWO)]
+
+
+def test_what_the_cluster_found_running_moves_from_there_though_nobody_stopped_it() -> None:
+    """So a new pair's first takeover is told: the step before had given the address, and the node that had it is dead."""
+    probe = line("notice: Result of probe operation for elastic-ip on PRep-01: ok", at=1795440000.0)
+    start = line("notice: Result of start operation for elastic-ip on PRep-02: ok", at=1795440060.0)
+    found = parse_events([probe], NAMES, ONE) + parse_events([start], NAMES, TWO)
+    assert [event_sentence(event) for event in timeline(found, 100)] == [
+        "elastic-ip moved from PRep-01 to PRep-02",
+        "elastic-ip was found running on PRep-01",
+    ]
 
 
 def test_a_start_that_failed_at_first_is_still_a_move_from_where_it_was() -> None:
@@ -87,6 +99,7 @@ def test_lines_of_corosync(text: str, expected: tuple[str, str]) -> None:
             ("started", ONE),
         ),  # 3.0
         ("notice: Result of stop operation for elastic-ip on PRep-01: ok", "pacemaker-controld", ("stopped", ONE)),
+        ("notice: Result of probe operation for elastic-ip on PRep-01: ok", "pacemaker-controld", ("found", ONE)),
         (
             "error: Result of start operation for elastic-ip on PRep-01: Timed Out",
             "pacemaker-controld",

@@ -84,6 +84,17 @@ def test_a_healthy_pair_is_told_whole() -> None:
     assert [source.age_s is not None and source.age_s < 5 for source in report.sources] == [True] * 7
 
 
+def test_an_operation_that_is_under_way_is_no_failure() -> None:
+    """Pacemaker writes it into the history as it begins, with an exit code of its own: as on the lab after a takeover."""
+    report = seen(under_way=True)
+    assert [(each.task, each.ok, each.result) for each in report.resources[0].operations[:2]] == [
+        ("monitor", True, "ok"),
+        ("monitor", None, "under way"),
+    ]
+    assert [event.at for event in report.events] == [event.at for event in seen().events]
+    assert report.verdict == "healthy"
+
+
 @pytest.mark.parametrize(
     ("how", "verdict", "sentence"),
     [

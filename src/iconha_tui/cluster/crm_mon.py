@@ -78,6 +78,10 @@ class Failure:
     when: str | None
 
 
+_UNDER_WAY = 193
+"""What Pacemaker writes down as the exit code of an operation that has not ended (PCMK_OCF_UNKNOWN, once PCMK_OCF_PENDING)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of a resource's history. `when` is as crm_mon wrote it, `exec_time` like "913ms"."""
@@ -90,6 +94,11 @@ class Operation:
     reason: str | None
     when: str | None
     exec_time: str | None
+
+    @property
+    def good(self) -> bool | None:
+        """Whether its exit code was 0; None while it is under way."""
+        return None if self.code == _UNDER_WAY else self.code == 0
 
 
 @dataclass(frozen=True, slots=True)

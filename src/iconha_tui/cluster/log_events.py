@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
-    "joined", "left", "started", "stopped", "moved", "failed", "cleared", "fenced", "quorum", "no quorum"
+    "joined", "left", "found", "started", "stopped", "moved", "failed", "cleared", "fenced", "quorum", "no quorum"
 ]  # fmt: skip
 
 IDENTIFIERS = ("corosync", "pacemaker-controld", "crmd", "pacemaker-attrd", "attrd")
@@ -119,9 +119,12 @@ def _named(number: str, names: Mapping[int, str]) -> str:
 def operation_event(
     at: float, task: str, resource: str, node: str, good: bool, said: str, source: str = "Pacemaker"
 ) -> ClusterEvent | None:
-    """The event that an operation's result is; None where it is none: a probe, or a check that found what it should."""
+    """The event that an operation's result is; None where it is none: a check that found what it should.
+
+    A probe is the look at a place before the cluster does anything there: it finds the resource running, or it tells nothing.
+    """
     if task == "probe":
-        return None
+        return ClusterEvent(at, "found", node, resource, source=source) if good else None
     if not good:
         return ClusterEvent(at, "failed", node, resource, text=f"{task}: {said}"[:300], source=source)
     if task in ("start", "stop"):
@@ -167,7 +170,7 @@ def _merged(first: ClusterEvent, again: ClusterEvent) -> ClusterEvent:
 
 
 def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
-    """A stop tells of a place where no start has: what a cluster found running when it began was never started."""
+    """What a cluster found running when it began was never started; a stop tells of the place where nothing else has."""
     place: dict[str | None, str | None] = {}
     for event in events:
         if event.kind == "started":
@@ -176,6 +179,8 @@ def _moves(events: Iterable[ClusterEvent]) -> Iterator[ClusterEvent]:
             if before not in (None, event.node):
                 yield replace(event, kind="moved", before=before)
                 continue
+        elif event.kind == "found":
+            place[event.resource] = event.node
         elif event.kind == "stopped":
             place.setdefault(event.resource, event.node)
         yield event

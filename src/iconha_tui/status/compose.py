@@ -177,8 +177,8 @@ def _resource(resource: ResourceStatus, histories: list[ResourceHistory], nodes:
             at=seconds_since_1970(each.when),
             node=history.node,
             task=each.task or "?",
-            ok=each.code == 0,
-            result=each.reason or each.code_text or "?",
+            ok=each.good,
+            result="under way" if each.good is None else each.reason or each.code_text or "?",
             seconds=milliseconds(each.exec_time) / 1000,
         )
         for history in histories
@@ -229,8 +229,8 @@ def _operations(report: Report, by: float) -> Iterator[ClusterEvent]:
     """The history tells of the past too, where a journal does not reach: it is kept in the CIB, on both nodes."""
     for resource in report.resources:
         for each in resource.operations:
-            if each.at is not None:
-                ended = each.at + by + (each.seconds if each.task in ("start", "stop") else 0)
+            if each.at is not None and each.ok is not None:
+                ended = each.at + by + (0 if each.task == "monitor" else each.seconds)
                 event = operation_event(ended, each.task, resource.id, each.node, each.ok, each.result, "history")
                 if event:
                     yield event

@@ -157,10 +157,10 @@ class Operation:
     """Where."""
     task: str
     """start, stop, monitor, probe, …"""
-    ok: bool
-    """Whether its exit code was 0."""
+    ok: bool | None
+    """Whether its exit code was 0; null while it is under way."""
     result: str
-    """Its exit code in words."""
+    """Its exit code in words, or "under way"."""
     seconds: float
     """How long it took."""
 
@@ -202,7 +202,7 @@ class Event:
     at: float
     """Seconds since 1970, by this machine's clock."""
     kind: Kind
-    """What it was. `cleared`: failures count no longer. A `moved` is the start at the new place."""
+    """What it was. `found`: it ran there already. `cleared`: failures count no longer. A `moved` is the start elsewhere."""
     node: str | None
     """Whom it befell."""
     resource: str | None

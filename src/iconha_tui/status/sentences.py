@@ -17,6 +17,8 @@ def event_sentence(event: ClusterEvent) -> str:
             return f"{who} joined the cluster"
         case "left":
             return f"{who} left the cluster"
+        case "found":
+            return f"{resource} was found running on {node}"
         case "started":
             return f"{resource} started on {node}"
         case "stopped":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from iconha_tui.status.report import Event, Node, Report, Source
+from iconha_tui.status.report import Event, Node, Operation, Report, Source
 from iconha_tui.status.sentences import (
     ago,
     chain_words,
@@ -24,6 +24,7 @@ VERDICTS = {"healthy": ("done", "healthy"), "degraded": ("failed", "degraded"), 
 
 _LOOKS = {
     "joined": "done",
+    "found": "done",
     "started": "done",
     "quorum": "done",
     "cleared": "done",
@@ -166,9 +167,15 @@ def address_rows(report: Report) -> Iterator[Row]:
             took = f"{each.seconds:.1f} s" if each.seconds else ""
             yield _row(
                 "" if number else "operations",
-                [said, known(each.ok or each.task == "probe", each.result, each.result), Content.styled(took, MUTED)],
+                [said, _result(each), Content.styled(took, MUTED)],
                 None,
             )
+
+
+def _result(operation: Operation) -> Content:
+    if operation.ok is None:
+        return state("running", operation.result)
+    return known(operation.ok or operation.task == "probe", operation.result, operation.result)
 
 
 def cluster_rows(report: Report) -> Iterator[Row]:
