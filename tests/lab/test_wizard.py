@@ -41,9 +41,9 @@ def own_lab(lab_host: None, tmp_path: Path) -> Iterator[Lab]:
 def carry_out(terminal: Terminal, number: int) -> None:
     """Run the stage on the screen, wait for its end."""
     title = re.escape(STAGES[number - 1])
-    terminal.wait(rf"Stage {number} of 8  {title}")
+    terminal.wait(rf"\b{number} of 8  {title}")
     terminal.press("F5")
-    terminal.wait(rf"Stage {number} of 8  {title}  ✓ done", timeout=400)
+    terminal.wait(rf"\b{number} of 8  {title}  ✓ done", timeout=400)
 
 
 def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
@@ -56,16 +56,16 @@ def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
     terminal.start(*program, "--spec", str(spec))
     carry_out(terminal, 1)
     terminal.press("F8")
-    terminal.wait("Stage 2 of 8")
+    terminal.wait(r"\b2 of 8  Instances and ports")
     terminal.press("F5")
     for _ in range(2):
         asked = terminal.wait(r"fingerprint +SHA256:", timeout=120)
         terminal.press("y")
         node = "PRep-01" if "PRep-01 shows" in asked else "PRep-02"
         terminal.wait(rf"(?s)\A(?!.*{node} shows a host key)")
-    terminal.wait("Stage 2 of 8  Instances and ports  ✓ done")
+    terminal.wait(r"\b2 of 8  Instances and ports  ✓ done")
     terminal.press("F8")
-    terminal.wait("Stage 3 of 8")
+    terminal.wait(r"\b3 of 8  Packages")
     terminal.press("F5")
     terminal.wait(r"apt-get .*install|Unpacking|Setting up|Selecting", timeout=120)
     os.kill(terminal.pid(), signal.SIGKILL)
