@@ -150,7 +150,7 @@ def test_a_role_gives_its_instance_temporary_keys(lab: Lab) -> None:
 
 def test_a_machine_that_dies_shows_as_stopped_and_starts_again(lab: Lab, pair: tuple[str, str]) -> None:
     lab.kill_node(TWO)
-    stopped = wait_state(lab, pair[1], "stopped", timeout=5)
+    stopped = wait_state(lab, pair[1], "stopped")
     assert "PublicIpAddress" not in stopped
     aws(lab, "ec2").start_instances(InstanceIds=[pair[1]])
     assert "PublicIpAddress" in wait_state(lab, pair[1], "running")
@@ -241,7 +241,7 @@ def test_a_lab_comes_up_again_after_kill_9(lab_host: None, tmp_path: Path, every
             victims += map(int, subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while lab.running and time.monotonic() < deadline:
             time.sleep(0.05)
         assert lab.up() is True

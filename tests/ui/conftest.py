@@ -54,7 +54,7 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return found
 
 
-async def until(pilot: Pressed, true: Callable[[], Any], seconds: float = 10) -> None:
+async def until(pilot: Pressed, true: Callable[[], Any], seconds: float = 60) -> None:
     """Waits for something to come true."""
     for _ in range(int(seconds / 0.02)):
         await pilot.pause(0.02)

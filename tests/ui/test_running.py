@@ -88,8 +88,8 @@ async def test_what_runs_is_told_with_its_command_its_time_and_what_is_left(
             assert re.search(
                 rf"{node}: .apt-get -y install packages-a|{node}: . apt-get -y install packages-a", said
             ), said
-        assert re.search(r"step 1 of 2, \d\.\d s, (some seconds|less than 1 min) left", said), said
-        assert re.search(r"\d+ %, about \d min left · packages \d\.\d s", said.splitlines()[0]), said
+        assert re.search(r"step 1 of 2, [\d.]+ s, (some seconds|less than 1 min) left", said), said
+        assert re.search(r"\d+ %, about \d+ min left · packages [\d.]+ s", said.splitlines()[0]), said
         world.gate.set()
         await until(pilot, lambda: not app.busy)
 
@@ -101,8 +101,8 @@ async def test_the_clock_of_the_running_stage_ticks_in_the_rail(app: IconhaApp, 
         entry = app.screen.query_one("#rail-packages", Words)
         first = str(entry._told)
         await until(pilot, lambda: str(entry._told) != first)
-        assert re.search(r"running \d\.\d s", str(entry._told))
-        assert re.search(r"done \d\.\d s", str(app.screen.query_one("#rail-instances", Words)._told)), (
+        assert re.search(r"running [\d.]+ s", str(entry._told))
+        assert re.search(r"done [\d.]+ s", str(app.screen.query_one("#rail-instances", Words)._told)), (
             "what is done keeps its own"
         )
         world.gate.set()
@@ -183,7 +183,7 @@ async def test_a_silent_node_is_told_with_the_time_since_its_last_output(
         await to(pilot, "packages")
         await held(pilot, world)
         await shows(pilot, "last output")
-        assert re.search(r"PRep-02: .*last output \d\.\d s ago", text(app))
+        assert re.search(r"PRep-02: .*last output [\d.]+ s ago", text(app))
         world.gate.set()
         await until(pilot, lambda: not app.busy)
 

@@ -38,7 +38,7 @@ def seen(**how: Any) -> Report:
     return watcher(Pair(**how)).look_once()
 
 
-def until(true: Callable[[], Any], seconds: float = 10) -> None:
+def until(true: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
