@@ -33,6 +33,12 @@ class Trouble(Exception):
         return f"{head} {self.remedy}".rstrip()
 
 
+class Lost(Trouble):
+    """The connection to a node broke while a command was running: it may have run to its end."""
+
+    transient = True
+
+
 Left = Literal["", "stopped", "running", "unknown"]
 """What has become of a command on a node that the operator stopped following; "" where it had not begun."""
 

@@ -22,7 +22,7 @@ from iconha_tui.engine.events import (
 )
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Verdict, View
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.errors import Cancelled, Lost, Trouble
 
 from .fakes import ONE, TWO, Wants, World, stage
 
@@ -208,6 +208,29 @@ def test_a_node_that_is_silent_while_it_is_waited_for_counts_as_not_ready() -> N
         return Done("up")
 
     assert world.run(Wants(targets=[ONE], verify=verify, patience=300)).outcome == "done"
+
+
+def test_a_look_whose_connection_is_lost_is_taken_once_more() -> None:
+    """The Elastic IP leaves a node while it is looked at: a look changes nothing, so nobody has to run it again by hand."""
+    looks: list[int] = []
+
+    def probe(ctx: Context, target: str) -> Verdict:
+        looks.append(1)
+        if len(looks) == 1:
+            raise Lost("The connection was lost.", where=target)
+        return Done("up")
+
+    assert World().run(Wants(targets=[ONE], probe=probe)).outcome == "done"
+    assert len(looks) == 2
+
+
+def test_a_look_that_loses_its_connection_twice_is_a_failure() -> None:
+    def probe(ctx: Context, target: str) -> Verdict:
+        raise Lost("The connection was lost.", where=target, remedy="Run it again.")
+
+    world = World()
+    assert world.run(Wants(targets=[ONE], probe=probe)).outcome == "failed"
+    assert (world.finished()[0].text, world.finished()[0].where) == ("The connection was lost.", ONE)
 
 
 def test_when_patience_is_over_the_step_has_failed_with_its_remedy() -> None:

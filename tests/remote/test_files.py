@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Lost, Trouble
 from iconha_tui.remote import pump
-from iconha_tui.remote.connection import Lost
 from iconha_tui.remote.ssh import SshNode
 
 from .conftest import OWNER, Cable, Sshd

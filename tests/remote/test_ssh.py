@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from iconha_tui.engine.ports import Node
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.errors import Cancelled, Lost, Trouble
 from iconha_tui.remote import connection, pump
 from iconha_tui.remote import ssh as ssh_module
-from iconha_tui.remote.connection import Endpoint, Lost
+from iconha_tui.remote.connection import Endpoint
 from iconha_tui.remote.pool import Pool
 from iconha_tui.remote.ssh import SshNode
 

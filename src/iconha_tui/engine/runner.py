@@ -24,7 +24,7 @@ from iconha_tui.engine.events import (
 )
 from iconha_tui.engine.interpreter import ActionFailed, carry_out
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.errors import Cancelled, Lost, Trouble
 
 T = TypeVar("T")
 
@@ -148,7 +148,12 @@ def _step(
 def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
     if ctx.cancel.is_set():
         raise Cancelled("Stopped by the operator.", where=target)
-    verdict = step.probe(ctx, target)
+    try:
+        verdict = step.probe(ctx, target)
+    except (
+        Lost
+    ):  # as when the Elastic IP leaves the node; a look changes nothing, so it is taken again over a new connection
+        verdict = step.probe(ctx, target)
     _tell(stage, step, ctx, emit, target, "probe", verdict)
     return verdict
 

@@ -64,12 +64,6 @@ class LoginRefused(Trouble):
     """The node answered, and did not let the operator in."""
 
 
-class Lost(Trouble):
-    """The connection broke while a command was running: it may have run to its end."""
-
-    transient = True
-
-
 def connect(
     name: str,
     endpoint: Endpoint,

@@ -12,12 +12,11 @@ import paramiko
 
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.errors import Cancelled, Lost, Trouble
 from iconha_tui.remote import files, units
 from iconha_tui.remote.connection import (
     Endpoint,
     LoginRefused,
-    Lost,
     Unreachable,
     answers,
     connect,

@@ -19,8 +19,8 @@ from threading import Event
 from typing import Protocol
 
 from iconha_tui.engine.cancel import Cancel
-from iconha_tui.errors import Cancelled, Left, Trouble
-from iconha_tui.remote.connection import LoginRefused, Lost, Unreachable
+from iconha_tui.errors import Cancelled, Left, Lost, Trouble
+from iconha_tui.remote.connection import LoginRefused, Unreachable
 from iconha_tui.remote.position import Position
 from iconha_tui.remote.pump import Sink
 from iconha_tui.text import clean_block, whole_number
