@@ -81,6 +81,15 @@ def test_a_backup_is_kept_of_what_changes_and_of_nothing_else(node: SshNode, fol
     assert re.fullmatch(r"f\.iconha-\d{8}T\d{6}Z", kept[0].name)
 
 
+def test_a_write_that_was_stopped_after_its_backup_leaves_no_second_one(node: SshNode, folder: Path) -> None:
+    path, kept, other = folder / "f", folder / "f.iconha-20260101T000000Z", folder / "f.iconha-20250101T000000Z"
+    path.write_bytes(b"one")
+    kept.write_bytes(b"one")
+    other.write_bytes(b"on")
+    node.write(str(path), b"two", owner=OWNER, backup=True)
+    assert {p: p.read_bytes() for p in folder.iterdir()} == {path: b"two", kept: b"one", other: b"on"}
+
+
 def test_what_a_killed_write_has_left_is_removed_by_the_next(node: SshNode, folder: Path) -> None:
     left = {
         name: folder / name

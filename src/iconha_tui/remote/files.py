@@ -23,6 +23,7 @@ exec cat -- "$1"
 
 # The size is compared because sshd closes the input when the connection breaks: half a file would look whole.
 # A temporary file that is there already is of a node that lost its power, or of a shell that was killed.
+# A backup with this content is there already where a write was stopped between its two moves, or is still at it.
 # set -C opens the temporary file with O_EXCL, so a planted link is never followed.
 _WRITE = """
 set -eu
@@ -37,7 +38,7 @@ if [ -e "$path" ] && [ ! -f "$path" ]; then exit 72; fi
 for stale in "${temporary%-*}"-*; do
   if [ -f "$stale" ] && [ -n "$(find "$stale" -prune -mmin +2)" ]; then rm -f -- "$stale"; fi
 done
-trap 'rm -f -- "$temporary"' EXIT
+trap 'rm -f -- "$temporary" "$temporary.old"' EXIT
 trap 'exit 75' HUP INT TERM PIPE
 (set -C; cat >"$temporary")
 [ "$(wc -c <"$temporary")" -eq "$size" ] || exit 73
@@ -50,8 +51,14 @@ if [ "$over" != any ] && ! cmp -s -- "$path" "$temporary"; then
   [ "${found%% *}" = "$over" ] || exit 76
 fi
 if [ -n "$backup" ] && [ -e "$path" ] && ! cmp -s -- "$path" "$temporary"; then
-  cp -p -- "$path" "$backup"
-  sync -- "$backup"
+  for kept in "$path".iconha-*; do
+    if [ -f "$kept" ] && cmp -s -- "$path" "$kept"; then backup=; fi
+  done
+  if [ -n "$backup" ]; then
+    cp -p -- "$path" "$temporary.old"
+    sync -- "$temporary.old"
+    mv -fT -- "$temporary.old" "$backup"
+  fi
 fi
 digest=$(sha256sum <"$temporary")
 mv -fT -- "$temporary" "$path"
@@ -128,7 +135,7 @@ def write(
     """Write a file whole or not at all, as `ports.Node.write` says.
 
     The temporary file stands beside its place under a hidden name. backup: the old file stays as PATH.iconha-<UTC time>,
-    unless it already has this content. over, note: as in `actions.Upload`.
+    unless it already has this content, or such a backup is there. over, note: as in `actions.Upload`.
     Raises Trouble, with the words of `check` where that refused the file.
     """
     _absolute(node, path)
