@@ -42,6 +42,8 @@ OTHERS: list[tuple[list[str] | list[list[str]], str]] = [
     (shells.show_resource("crm", "elastic-ip"), "crm configure show elastic-ip"),
     (shells.show_resource("pcs", "elastic-ip"), "pcs resource config elastic-ip"),
     (shells.show_resource("pcs", "elastic-ip", pcs=(0, 9)), "pcs resource show elastic-ip"),
+    (shells.stand_by("PRep-01"), "crm_standby -N PRep-01 -v on"),
+    (shells.come_back("PRep-01"), "crm_standby -N PRep-01 -D"),
     (shells.show_status("crm"), "crm status"),
     (shells.show_status("pcs"), "pcs status"),
     (shells.clean_up("crm", "elastic-ip"), "crm resource cleanup elastic-ip"),

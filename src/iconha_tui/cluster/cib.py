@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from iconha_tui.cluster.primitive import Operation, Primitive
-from iconha_tui.cluster.untrusted_xml import ClusterXMLError, boolean, read_xml
+from iconha_tui.cluster.untrusted_xml import ClusterXMLError, boolean, number, read_xml
+
+
+class CibVersion(NamedTuple):
+    """Which of two copies of the CIB is the newer: the greater. Two nodes that agree have the same, but for the moment in which
+    a change is on its way."""
+
+    admin_epoch: int
+    epoch: int
+    num_updates: int
+
+    def __str__(self) -> str:
+        return f"{self.admin_epoch}.{self.epoch}.{self.num_updates}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,7 @@ class Cib:
     properties: dict[str, str]
     nodes: dict[str, str]
     primitives: dict[str, Primitive]
+    property_sets: tuple[str, ...] = ()
 
     def phantoms(self, expected: set[str]) -> list[str]:
         """Configured nodes that are none of `expected`."""
@@ -48,7 +62,21 @@ def parse_cib(xml: bytes | str) -> Cib:
             if node.get("type", "member") == "member"
         },
         primitives={primitive.id: primitive for primitive in found},
+        property_sets=tuple(group.get("id", "") for group in configuration.iterfind("crm_config/cluster_property_set")),
     )
+
+
+CIB_VERSION = ("cibadmin", "--query", "--local", "--no-children")
+"""The command for the version of a node's own copy alone, whether or not the cluster has a DC."""
+
+
+def parse_cib_version(xml: bytes | str) -> CibVersion:
+    """Read the version of a CIB, whole or as CIB_VERSION prints it. Raises ClusterXMLError where it is none."""
+    root = read_xml(xml, "cibadmin")
+    found = [number(root, name) for name in CibVersion._fields]
+    if root.tag != "cib" or None in found:
+        raise ClusterXMLError(f"cibadmin answered with <{root.tag[:40]}> without the version of a CIB.")
+    return CibVersion(*(each for each in found if each is not None))
 
 
 def _nvpairs(parent: Element, path: str) -> dict[str, str]:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from iconha_tui.cluster import corosync_advice, corosync_cmap, corosync_rules
 from iconha_tui.cluster.corosync_render import (
@@ -44,6 +44,7 @@ __all__ = [
     "differing_lines",
     "has_errors",
     "is_package_default",
+    "only_reloadable",
     "parse",
     "render",
 ]
@@ -101,3 +102,43 @@ def is_package_default(text: str) -> bool:
     if len(text) > MAX_CHARACTERS:
         return False
     return corosync_advice.is_package_default(corosync_cmap.build(parse(text)))
+
+
+RELOADABLE = frozenset(
+    f"totem.{key}"
+    for key in (
+        "token",
+        "token_retransmit",
+        "token_retransmits_before_loss_const",
+        "consensus",
+        "join",
+        "send_join",
+        "merge",
+        "downcheck",
+        "fail_recv_const",
+        "seqno_unchanged_const",
+        "window_size",
+        "max_messages",
+        "miss_count_const",
+    )
+)
+"""Values that Corosync takes up by `corosync-cfgtool -R`, without a restart (corosync.conf(5); 2.4 and 3)."""
+
+
+def only_reloadable(old: str, new: str) -> bool:
+    """Whether two files differ only in values that Corosync takes up by a reload. False where one of them cannot be read."""
+    one, other = parse(old), parse(new)
+    if one.findings or other.findings:
+        return False
+    return list(_fixed(one.root, "")) == list(_fixed(other.root, ""))
+
+
+def _fixed(section: Section, path: str) -> Iterator[tuple[str, str]]:
+    """Every value that needs a restart, in order."""
+    for item in section.items:
+        if f"{path}{item.key}" not in RELOADABLE:
+            yield f"{path}{item.key}", item.value
+    for inner in section.sections:
+        yield f"{path}{inner.name}", "{"
+        yield from _fixed(inner, f"{path}{inner.name}.")
+        yield f"{path}{inner.name}", "}"

@@ -10,11 +10,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from xml.etree.ElementTree import Element
 
+from iconha_tui.cluster.scheduler import STARTED
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError, boolean, number, read_xml
 
 ROOTS = ("crm_mon", "pacemaker-result")
+
+
+NodeState = Literal["UNCLEAN", "pending", "standby", "maintenance", "online", "OFFLINE"]
+
+HARD_ERRORS = frozenset({2, 3, 4, 5})
+"""Exit codes of an agent after which Pacemaker never tries the resource on that node again, before a clean-up: invalid
+parameter, unimplemented, insufficient privileges, not installed (5: the agent, or what it needs, is missing)."""
 
 
 class CrmMonError(ClusterXMLError):
@@ -31,37 +40,80 @@ class CrmMonError(ClusterXMLError):
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """One node as the cluster sees it. `id` is Corosync's node id."""
+    """One node as the cluster sees it. `id` is Corosync's node id.
+
+    unclean: it has to be fenced, or its own word of its resources is missing; a node may be so while it is online.
+    pending: it is a member, and has not yet joined Pacemaker's process group. standby_onfail: a failure put it on standby.
+    shutdown: it asked to leave. health: green, yellow or red; None before Pacemaker 2.1.
+    """
 
     name: str
     id: str | None
     online: bool | None
     standby: bool | None
+    standby_onfail: bool | None
     unclean: bool | None
     maintenance: bool | None
     pending: bool | None
+    shutdown: bool | None
+    health: str | None
     is_dc: bool | None
     type: str | None
+
+    @property
+    def state(self) -> NodeState | None:
+        """The one word for it, as crm_mon's text has it: what goes before hides what comes after. None where it is not told."""
+        if self.unclean:
+            return "UNCLEAN"
+        if self.pending:
+            return "pending"
+        if self.online is None:
+            return None
+        if self.online and (self.standby_onfail or self.standby):
+            return "standby"
+        if self.online and self.maintenance:
+            return "maintenance"
+        return "online" if self.online else "OFFLINE"
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceStatus:
-    """One resource. `role` is Started, Stopped, …; `nodes` are the names of the nodes on which it is active."""
+    """One instance of a resource. `role` is Started, Stopped, …; `nodes` are the names of the nodes on which it is active.
+
+    id: as crm_mon has it; instances of a unique clone end in their number, like elastic-ip:1. enclosing: the ids of the groups,
+    clones and bundles that it is in, the innermost first. orphaned: it runs, and is no longer configured ("removed" since
+    Pacemaker 3.0.2). blocked: the cluster does nothing more about it, mostly after a stop that failed. failure_ignored: it
+    failed, and on-fail=ignore. target_role: what it is told to be, where it is told; Stopped is what crm_mon calls disabled.
+    maintenance: from Pacemaker 3.0 on.
+    """
 
     id: str
     agent: str
     role: str | None
+    target_role: str | None
     active: bool | None
+    orphaned: bool | None
     failed: bool | None
+    failure_ignored: bool | None
     managed: bool | None
+    maintenance: bool | None
     blocked: bool | None
     nodes: tuple[str, ...]
+    enclosing: tuple[str, ...] = ()
+
+    @property
+    def primitive(self) -> str:
+        """The id of the primitive, of which this is an instance."""
+        return _INSTANCE.sub("", self.id)
 
     @property
     def started_on(self) -> str | None:
         """The one node where it is started; None where it is stopped, failed, or active on several."""
         healthy = self.role == "Started" and self.active and not self.failed and len(self.nodes) == 1
         return self.nodes[0] if healthy else None
+
+
+_INSTANCE = re.compile(r":[0-9]{1,9}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +155,60 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ResourceHistory:
-    """What became of a resource on a node. `fail_count` is 0 where none is recorded; INFINITY is 1000000."""
+    """What became of a resource on a node. `fail_count` is 0 where none is recorded; INFINITY is 1000000.
+
+    resource: with the instance's number where the clone is unique.
+    """
 
     node: str
     resource: str
+    orphaned: bool | None
     fail_count: int
     migration_threshold: int | None
     last_failure: str | None
     operations: tuple[Operation, ...]
 
+    @property
+    def hard_error(self) -> Operation | None:
+        """The operation whose result keeps the resource off the node for good, where there is one."""
+        return next((operation for operation in self.operations if operation.code in HARD_ERRORS), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A location constraint that keeps a resource, or clone, off a node. `weight` is its score, -1000000 for never."""
+
+    id: str
+    resource: str
+    node: str
+    weight: int | None
+    promoted_only: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FencingEvent:
+    """One entry of the fencing history. `status` is success, failed or pending; `completed` is as crm_mon wrote it.
+
+    delegate: the node that carried it out. client, origin: who asked for it, and on which node.
+    """
+
+    target: str
+    action: str | None
+    status: str | None
+    reason: str | None
+    delegate: str | None
+    client: str | None
+    origin: str | None
+    completed: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """One reading. `version` is the DC's Pacemaker; `pacemakerd` is running, shutting_down, … where it is told."""
+    """One reading. `version` is the DC's Pacemaker; `pacemakerd` is running, shutting_down, … where it is told.
+
+    dc: None where none is elected. options: the cluster's, with the values that count, like stonith-enabled. attributes: the
+    nodes' by node. fencing: its history, the newest first, from Pacemaker 2.0 on.
+    """
 
     version: str | None
     pacemakerd: str | None
@@ -128,13 +221,42 @@ class ClusterStatus:
     history: tuple[ResourceHistory, ...]
     attributes: dict[str, dict[str, str]]
     options: dict[str, str]
+    bans: tuple[Ban, ...]
+    fencing: tuple[FencingEvent, ...]
 
     def node(self, name: str) -> NodeStatus | None:
         return next((node for node in self.nodes if node.name == name), None)
 
     def resource(self, id: str) -> ResourceStatus | None:
         """The resource, or its first instance where it is cloned."""
-        return next((resource for resource in self.resources if resource.id in (id, f"{id}:0")), None)
+        return next(iter(self.instances(id)), None)
+
+    def instances(self, id: str) -> tuple[ResourceStatus, ...]:
+        """Every instance of a primitive: one, unless it is cloned."""
+        return tuple(resource for resource in self.resources if resource.primitive == id)
+
+    def started_on(self, id: str) -> tuple[str, ...]:
+        """The nodes on which a primitive runs well, by all its instances; more than one where it is cloned."""
+        nodes = (
+            node
+            for each in self.instances(id)
+            if each.role in STARTED and each.active and not each.failed
+            for node in each.nodes
+        )
+        return tuple(dict.fromkeys(nodes))
+
+    def histories(self, id: str) -> tuple[ResourceHistory, ...]:
+        """What became of a primitive, by node, and by instance where the clone is unique."""
+        return tuple(history for history in self.history if _INSTANCE.sub("", history.resource) == id)
+
+    def bans_of(self, id: str) -> tuple[Ban, ...]:
+        """The constraints that keep a primitive off a node, also those of the groups and clones that it is in."""
+        names = {id, *(name for each in self.instances(id) for name in each.enclosing)}
+        return tuple(ban for ban in self.bans if ban.resource in names)
+
+    def option(self, name: str) -> bool | None:
+        """Whether an option of the cluster is on, like maintenance-mode; None where this release does not tell."""
+        return {"true": True, "false": False}.get(self.options.get(name, "").lower())
 
 
 def parse_crm_mon(xml: bytes | str) -> ClusterStatus:
@@ -163,6 +285,8 @@ def parse_crm_mon(xml: bytes | str) -> ClusterStatus:
             for node in root.iterfind("node_attributes/node")
         },
         options=dict(options.attrib) if options is not None else {},
+        bans=tuple(_bans(root)),
+        fencing=tuple(_fencing(root)),
     )
 
 
@@ -204,36 +328,79 @@ def _nodes(root: Element) -> Iterator[NodeStatus]:
             id=node.get("id"),
             online=boolean(node, "online"),
             standby=boolean(node, "standby"),
+            standby_onfail=boolean(node, "standby_onfail"),
             unclean=boolean(node, "unclean"),
             maintenance=boolean(node, "maintenance"),
             pending=boolean(node, "pending"),
+            shutdown=boolean(node, "shutdown"),
+            health=node.get("health") or None,
             is_dc=boolean(node, "is_dc"),
             type=node.get("type"),
         )
 
 
 def _resources(root: Element) -> Iterator[ResourceStatus]:
-    # `crm_mon -n` puts them below their nodes. Those in groups, clones and bundles are nested deeper.
-    seen: set[str] = set()
-    for top in (*root.iterfind("resources"), *root.iterfind("nodes")):
-        for resource in top.iter("resource"):
-            found = _resource(resource)
-            if found.id not in seen:
-                yield found
-            seen.add(found.id)
+    for top in root.iterfind("resources"):
+        yield from _within_element(top, ())
+    # `crm_mon -n` puts those that run below their nodes, and one that runs on several below each.
+    yield from dict.fromkeys(found for node in root.iterfind("nodes/node") for found in _within_element(node, ()))
 
 
-def _resource(resource: Element) -> ResourceStatus:
+def _within_element(parent: Element, enclosing: tuple[str, ...]) -> Iterator[ResourceStatus]:
+    for child in parent:
+        if child.tag == "resource":
+            yield _resource(child, enclosing)
+        else:  # a group, a clone, a bundle, a bundle's replica
+            yield from _within_element(child, (child.get("id", ""), *enclosing))
+
+
+def _resource(resource: Element, enclosing: tuple[str, ...]) -> ResourceStatus:
     return ResourceStatus(
         id=resource.get("id", ""),
         agent=agent_name(resource.get("resource_agent", "")),
         role=resource.get("role"),
+        target_role=resource.get("target_role"),
         active=boolean(resource, "active"),
+        orphaned=_either(resource, "removed", "orphaned"),
         failed=boolean(resource, "failed"),
+        failure_ignored=boolean(resource, "failure_ignored"),
         managed=boolean(resource, "managed"),
+        maintenance=boolean(resource, "maintenance"),
         blocked=boolean(resource, "blocked"),
         nodes=tuple(node.get("name", "") for node in resource.iterfind("node")),
+        enclosing=enclosing,
     )
+
+
+def _either(element: Element, name: str, old: str) -> bool | None:
+    """An attribute that was renamed."""
+    value = boolean(element, name)
+    return boolean(element, old) if value is None else value
+
+
+def _bans(root: Element) -> Iterator[Ban]:
+    for ban in root.iterfind("bans/ban"):
+        yield Ban(
+            id=ban.get("id", ""),
+            resource=ban.get("resource", ""),
+            node=ban.get("node", ""),
+            weight=number(ban, "weight"),
+            promoted_only=_either(ban, "promoted-only", "master_only"),
+        )
+
+
+def _fencing(root: Element) -> Iterator[FencingEvent]:
+    for event in root.iterfind("fence_history/fence_event"):
+        yield FencingEvent(
+            target=event.get("target", ""),
+            action=event.get("action"),
+            status=event.get("status"),
+            reason=event.get("exit-reason") or event.get("extended-status") or None,
+            delegate=event.get("delegate") or None,
+            client=event.get("client"),
+            origin=event.get("origin"),
+            completed=event.get("completed"),
+        )
 
 
 def _failures(root: Element) -> Iterator[Failure]:
@@ -265,6 +432,7 @@ def _history(root: Element) -> Iterator[ResourceHistory]:
             yield ResourceHistory(
                 node=node.get("name", ""),
                 resource=resource.get("id", ""),
+                orphaned=_either(resource, "removed", "orphan"),
                 fail_count=number(resource, "fail-count") or 0,
                 migration_threshold=number(resource, "migration-threshold"),
                 last_failure=resource.get("last-failure"),

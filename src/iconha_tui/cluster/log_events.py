@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
-    "joined", "left", "found", "started", "stopped", "moved", "failed", "cleared", "fenced", "quorum", "no quorum"
+    "joined", "left", "found", "started", "stopped", "moved", "failed", "cleared", "fenced", "not fenced", "quorum", "no quorum"
 ]  # fmt: skip
 
 IDENTIFIERS = ("corosync", "pacemaker-controld", "crmd", "pacemaker-attrd", "attrd")
@@ -46,20 +46,23 @@ _LINE = re.compile(
     re.ASCII,
 )
 _JOINED = re.compile(
-    r"A new membership \(\S+\) was formed\. Members(?: joined:(?P<joined>[ 0-9]+))?(?: left:(?P<left>[ 0-9]+))?"
+    r"A new membership \(\S+\) was formed\. Members(?: joined:(?P<joined>(?: [0-9]+)+))?(?: left:(?P<left>(?: [0-9]+)+))?"
 )
 _PEER = re.compile(r"Node (\S{1,64}) state is now (member|lost)")
 _RESULT = re.compile(r"Result of (\S+) operation for (\S{1,80}) on (\S{1,64}): (.*)")
 _COUNT = re.compile(
     r"Setting fail-count-([^#\s]{1,80})(?:#\S*)?\[(\S{1,64})\](?: in instance_attributes)?: .* -> (\S+)"
 )
-_FENCED = re.compile(r"Peer (\S{1,64}) was terminated")
+_FENCED = re.compile(r"Peer (\S{1,64}) was (not )?terminated(?: \((\S{1,32})\))?(?:[^:]*: (.*))?")
+_NO_NAME = "(null)"
+"""What C's printf makes of a name that a daemon does not know yet: of whom it tells is told by nobody."""
 _OK = re.compile(r"(?:0 \()?ok\b", re.IGNORECASE)  # ok; 0 (ok) before 2.1; OK since 3.0
 
 
 def parse_events(lines: Iterable[str], names: Mapping[int, str], teller: str) -> list[ClusterEvent]:
     """The events of a node's journal, as they come. names: of Corosync's node ids. teller: the node that wrote them."""
-    found = [replace(event, teller=teller) for line in lines for event in _events(line.strip(), names, teller)]
+    told = (event for line in lines for event in _events(line.strip(), names, teller))
+    found = [replace(event, teller=teller) for event in told if _NO_NAME not in (event.node, event.resource)]
     begun: dict[str, list[float]] = {}
     for event in sorted(found, key=lambda event: event.at):
         if (event.kind, event.node) == ("joined", teller):
@@ -97,7 +100,8 @@ def _events(line: str, names: Mapping[int, str], teller: str) -> Iterator[Cluste
         cleared = found[3] in ("(unset)", "(null)", "0")
         yield ClusterEvent(at, "cleared" if cleared else "failed", found[2], found[1], source="count")
     elif found := _FENCED.match(said):
-        yield ClusterEvent(at, "fenced", found[1], source="Pacemaker")
+        why = f"{found[3] or 'fencing'}: {found[4] or 'no reason was given'}"[:300] if found[2] else ""
+        yield ClusterEvent(at, "not fenced" if found[2] else "fenced", found[1], text=why, source="Pacemaker")
 
 
 def _membership(at: float, said: str, names: Mapping[int, str], teller: str) -> Iterator[ClusterEvent]:

@@ -103,14 +103,18 @@ def clean_up(shell: Shell, id: str) -> Argv:
     return [shell, "resource", "cleanup", id]
 
 
-def stand_by(shell: Shell, node: str) -> Argv:
-    """Take all resources from a node, as before an upgrade or to test a failover."""
-    return [shell, "node", "standby", node]
+def stand_by(node: str) -> Argv:
+    """Take all resources from a node, as before an upgrade or to test a failover.
+
+    It is Pacemaker's own command, for users of either shell: `crm node standby` of crmsh 4.4 and later pings the node by
+    its name, which resolves nowhere here, does nothing then, and ends with exit code 0.
+    """
+    return ["crm_standby", "-N", node, "-v", "on"]
 
 
-def come_back(shell: Shell, node: str) -> Argv:
+def come_back(node: str) -> Argv:
     """Let a node that stands by hold resources again."""
-    return [shell, "node", "online" if shell == "crm" else "unstandby", node]
+    return ["crm_standby", "-N", node, "-D"]
 
 
 def create(shell: Shell, primitive: Primitive) -> Argv:
