@@ -86,6 +86,7 @@ CRM_MON = """\
   <summary>
     <stack type="corosync"/>
     <current_dc present="true" version="2.1.2" name="{dc}" id="1" with_quorum="true"/>
+    <cluster_options stonith-enabled="false" no-quorum-policy="ignore" {options}/>
   </summary>
   <nodes>
     <node name="PRep-01" id="1" online="{one}" standby="{standby}" maintenance="false" pending="false" unclean="false"/>
@@ -112,6 +113,64 @@ CRM_MON = """\
 """
 
 
+HEARTBEAT = """\
+stats.srp.continuous_gather (u32) = {gather}
+stats.srp.firewall_enabled_or_nic_failure (u8) = {firewall}
+stats.srp.time_since_token_last_received (u64) = {age}
+"""
+
+CIB = """\
+<cib crm_feature_set="3.13.0" validate-with="pacemaker-3.7" epoch="{epoch}" num_updates="4" admin_epoch="0" have-quorum="1"/>
+"""
+
+TAKEOVER = """\
+Current cluster status:
+  * Node List:
+    * Online: [ PRep-01 PRep-02 ]
+
+  * Full List of Resources:
+    * elastic-ip\t(ocf:heartbeat:awseip):\t Started {holder}
+
+Performing Requested Modifications:
+  * Taking node {other} offline
+
+Transition Summary:
+  * Move       elastic-ip     ( PRep-01 -> PRep-02 )
+
+Revised Cluster Status:
+  * Node List:
+    * Online: [ {name} ]
+    * OFFLINE: [ {other} ]
+
+  * Full List of Resources:
+    * elastic-ip\t(ocf:heartbeat:awseip):\t {place}
+"""
+
+AGENT = """\
+agent
+path /usr/bin/aws
+awscli
+"""
+
+ROOM = (
+    """\
+overlay 263174212 88 12345678 21% /
+overlay 16777216 88 16000000 21% /
+"""
+    * 3
+)
+
+CALLS = """
+{cut}calls
+pid {pid}
+allocation eipalloc-00000000000000001
+instance i-0000000000000000{number}
+DescribeAddresses: {told}
+DescribeInstances: {told}
+AssociateAddress: {told}
+DisassociateAddress: {told}
+"""
+
 UNDER_WAY = """\
 <operation_history call="-1" task="monitor" rc="193" rc_text="unknown" last-rc-change="Mon Nov 23 13:23:39 2026" exec-time="0ms"/>
 """
@@ -120,7 +179,13 @@ UNDER_WAY = """\
 
 @dataclass
 class Pair:
-    """The pair as it is; a test changes it. away: what does not answer, and why. fails: failures of the address's resource."""
+    """The pair as it is; a test changes it. away: what does not answer, and why. fails: failures of the address's resource.
+
+    no_place: by the scheduler nothing would be taken over. refused: what AWS says to awseip's calls. token_ms: since when the
+    token is missing; cut_off: the nodes that find that they can form no membership. cut: each node has the other as lost, and
+    the address. lacks: by node, what of "agent" and "awscli" is not there. options: attributes of crm_mon's cluster_options.
+    monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text, instead.
+    """
 
     holder: str = ONE
     by_ec2: str = ONE
@@ -134,6 +199,17 @@ class Pair:
     closed: set[int] = field(default_factory=set)
     chain: str = "started"
     away: dict[str, str] = field(default_factory=dict)
+    no_place: bool = False
+    refused: str = ""
+    token_ms: int = 12
+    cut: bool = False
+    cut_off: set[str] = field(default_factory=set)
+    epochs: dict[str, int] = field(default_factory=lambda: {ONE: 12, TWO: 12})
+    not_at_boot: set[str] = field(default_factory=set)
+    lacks: dict[str, set[str]] = field(default_factory=dict)
+    options: str = ""
+    monitor: str = ""
+    takeover: dict[str, str] = field(default_factory=dict)
     ahead: float = 0.0
     at: Callable[[], float] = time.time
 
@@ -160,7 +236,9 @@ class Pair:
         at = self.at() + self.ahead
         local = 1 if name == ONE else 2
         runs = name not in self.stopped
-        up = {each: each not in self.offline for each in (ONE, TWO)}
+        other = TWO if name == ONE else ONE
+        up = {each: each not in self.offline and not (self.cut and each == other) for each in (ONE, TWO)}
+        holder = name if self.cut else self.holder
         words = {each: str(good).lower() for each, good in up.items()}
         links = {
             n: "localhost" if n == local else "connected" if up[each] else "disconnected"
@@ -171,14 +249,15 @@ class Pair:
             for n, each in ((1, ONE), (2, TWO))
         )
         monitor = CRM_MON.format(
-            dc=self.dc,
+            dc=name if self.cut else self.dc,
+            options=self.options,
             one=words[ONE],
             two=words[TWO],
             standby=str(self.standby).lower(),
-            role="Started" if self.holder else "Stopped",
-            active=str(bool(self.holder)).lower(),
-            where=f'<node name="{self.holder}" id="1" cached="true"/>' if self.holder else "",
-            holder=self.holder or ONE,
+            role="Started" if holder else "Stopped",
+            active=str(bool(holder)).lower(),
+            where=f'<node name="{holder}" id="1" cached="true"/>' if holder else "",
+            holder=holder or ONE,
             fails=self.fails,
         )
         if self.under_way:
@@ -186,11 +265,25 @@ class Pair:
         parts = {
             "machine": MACHINE.format(at=at),
             "versions": VERSIONS,
+            "boot": "enabled\ndisabled\n" if name in self.not_at_boot else "enabled\nenabled\n",
+            "heartbeat": HEARTBEAT.format(
+                gather=7 if name in self.cut_off else 0, firewall=int(name in self.cut_off), age=self.token_ms
+            ),
+            "cib": CIB.format(epoch=self.epochs[name]) if runs else "",
+            "takeover": self.takeover.get(name)
+            or TAKEOVER.format(
+                name=name, other=other, holder=holder, place="Stopped" if self.no_place else f"Started {name}"
+            )
+            if runs
+            else "",
+            "configured": "yes\n",
+            "agent": "\n".join(line for line in AGENT.splitlines() if line not in self.lacks.get(name, ())),
+            "room": ROOM,
             "services": "active\nactive\n" if runs else "inactive\ninactive\n",
             "members": members if runs else "",
             "links": LINKS.format(local=local, one=links[1], two=links[2], space=" ") if runs else "",
             "quorum": QUORUM.format(votes=sum(up.values()), space=" ") if runs else "",
-            "monitor": monitor if runs else "",
+            "monitor": (self.monitor or monitor) if runs else "",
             "events": JOURNAL if name == ONE else JOURNAL_TWO,
             "end": f"{at:.3f}\n",
         }
@@ -219,6 +312,16 @@ class PairEyes:
         self._see(name)
         at = self.pair.at()
         return {"said": self.pair.look(name), "began": at, "ended": at}
+
+    def calls(self, name: str) -> Answer:
+        self._see(f"calls {name}")
+        if name in self.pair.away:
+            raise Trouble(self.pair.away[name], where=name)
+        at = self.pair.at()
+        told = f"refused: {self.pair.refused}" if self.pair.refused else "allowed"
+        pid = 0 if name in self.pair.stopped else 1700
+        said = CALLS.format(cut=CUT, pid=pid, number=1 if name == ONE else 2, told=told)
+        return {"said": said if pid else said.partition("Describe")[0], "began": at, "ended": at}
 
     def ports(self, address: str) -> Answer:
         self._see("ports")

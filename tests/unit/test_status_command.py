@@ -24,6 +24,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Pair]:
         return Watcher(session.spec, PairEyes(found[session.spec.name]), every=0.01)
 
     monkeypatch.setattr(status, "watch", watch)
+    monkeypatch.setattr("iconha_tui.status.watcher.AGAIN", 0)
     return found
 
 
@@ -39,6 +40,8 @@ def show(tmp_path: Path, pairs: dict[str, Pair], *, watch: bool = False, as_json
     [
         (Pair(), 0),
         (Pair(offline={TWO}), 1),
+        (Pair(by_ec2="", holder=""), 5),
+        (Pair(cut=True), 6),
         (Pair(away={"aws": "No AWS credentials were found."}), 3),
         (Pair(away={"aws": "x.", ONE: "x.", TWO: "x.", "ports": "x."}), 3),
     ],
@@ -57,11 +60,11 @@ def test_several_clusters_are_a_table_and_the_worst_decides(
     pairs |= {"main": Pair(), "spare": Pair(away={"aws": "x."})}
     assert show(tmp_path, pairs) == 3
     told = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in told[1:]] == [["main", "healthy"], ["spare", "unknown"]]
+    assert [line.split()[:2] for line in told[1:]] == [["main", "ready"], ["spare", "unknown"]]
     pairs["main"].offline = {TWO}
     assert show(tmp_path, pairs, as_json=True) == 1
     found = json.loads(capsys.readouterr().out)
-    assert (found["schema"], [each["verdict"] for each in found["clusters"]]) == (1, ["degraded", "unknown"])
+    assert (found["schema"], [each["verdict"] for each in found["clusters"]]) == (2, ["not_ready", "unknown"])
 
 
 def test_a_cluster_whose_spec_is_damaged_leaves_the_others_to_be_told(

@@ -113,6 +113,11 @@ def test_lines_of_corosync(text: str, expected: tuple[str, str]) -> None:
             ("cleared", ONE),
         ),
         ("notice: Peer PRep-02 was terminated (reboot) by PRep-01: OK", "pacemaker-controld", ("fenced", TWO)),
+        (
+            "notice: Peer PRep-02 was not terminated (reboot) by the cluster on behalf of controld.9@PRep-01: Error (no route)",
+            "pacemaker-controld",
+            ("not fenced", TWO),
+        ),
     ],
 )
 def test_lines_of_pacemaker(said: str, who: str, expected: tuple[str, str]) -> None:
@@ -126,6 +131,8 @@ def test_lines_of_pacemaker(said: str, who: str, expected: tuple[str, str]) -> N
         line("notice: Result of monitor operation for elastic-ip on PRep-01: ok"),
         line("notice: Result of monitor operation for elastic-ip on PRep-01: OK"),
         line("notice: Node PRep-02 state is now member"),  # the controller's word: the attribute manager's counts
+        line("notice: Node (null) state is now lost", "pacemaker-attrd"),  # the name is not known yet
+        line("notice: Setting fail-count-(null)[PRep-01]: (unset) -> 1", "pacemaker-attrd"),
         line("Result of start operation for x on y: ok", "sshd"),  # somebody who writes like one of them
         "",
         "-- Journal begins at Mon 2026-11-23 --",
@@ -135,6 +142,25 @@ def test_lines_of_pacemaker(said: str, who: str, expected: tuple[str, str]) -> N
 )
 def test_what_is_no_event_is_passed_over(text: str) -> None:
     assert events((text, ONE)) == []
+
+
+def test_who_joins_and_who_leaves_may_stand_on_one_line() -> None:
+    text = "[TOTEM ] A new membership (1.d) was formed. Members joined: 1 left: 2"
+    assert sorted(events((line(text, "corosync"), ONE))) == [("joined", ONE), ("left", TWO)]
+
+
+def test_a_fencing_that_failed_says_why() -> None:
+    said = (
+        "notice: Peer PRep-02 was not terminated (reboot) by <anyone> on behalf of controld.9@PRep-01: No such device"
+    )
+    (event,) = parse_events([line(said)], NAMES, ONE)
+    assert event_sentence(event) == "PRep-02 was to be fenced, and was not: reboot: No such device"
+
+
+def test_a_cleared_count_is_cleared_in_the_words_of_every_release() -> None:
+    for old in ("(unset)", "(null)"):
+        text = line(f"info: Setting fail-count-elastic-ip#monitor_10000[PRep-01]: 2 -> {old} from PRep-02", "attrd")
+        assert events((text, ONE)) == [("cleared", ONE)]
 
 
 def test_two_failures_soon_after_one_another_are_two() -> None:

@@ -92,7 +92,9 @@ class StatusScreen(WizardScreen):
         for number, node in enumerate(report.nodes):
             card = self._card(f"node-{number}")
             holds = report.holder == node.name
-            card.set_class(holds, "-holder")
+            stale = bool(report.source("node", node.name).trouble)
+            card.set_class(holds and not stale, "-holder")
+            card.set_class(stale, "-stale")
             card.show(
                 view.node_rows(node, report),
                 node.name,
@@ -111,8 +113,7 @@ class StatusScreen(WizardScreen):
         self.watcher.look_now()
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(text.block(self.watcher.report()))
-        self.notify("The status is copied, as text.")
+        self.copy("The status", text.block(self.watcher.report()))
 
     def action_leave(self) -> None:
         self.app.pop_screen()

@@ -17,5 +17,12 @@ __all__ = ["EVERY", "Log", "Report", "Watcher", "reject_host_key", "watch"]
 
 def watch(session: Session, every: float = EVERY) -> Watcher:
     """A watcher of a session's cluster; it closes the session when it ends."""
-    kept = session.store.folder(session.spec.name) / "status.json"
-    return Watcher(session.spec, SessionEyes(session), kept=kept, every=every)
+    folder = session.store.folder(session.spec.name)
+    return Watcher(
+        session.spec,
+        SessionEyes(session),
+        kept=folder / "status.json",
+        every=every,
+        program=("iconha-tui", *session.store.option),
+        journal=folder / "journal.jsonl",
+    )

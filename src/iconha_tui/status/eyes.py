@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from iconha_tui.cluster.cib import CIB_VERSION
+from iconha_tui.cluster.heartbeat import COROSYNC_2, COROSYNC_3
 from iconha_tui.cluster.log_events import IDENTIFIERS, PATTERN
+from iconha_tui.cluster.scheduler import simulate_loss
 from iconha_tui.engine.ports import Cloud
 from iconha_tui.engine.step import Context
 from iconha_tui.errors import Trouble
 from iconha_tui.session import Session
+from iconha_tui.spec import Spec
+from iconha_tui.stages import awscli
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
+from iconha_tui.stages.packages import AWSEIP
 from iconha_tui.status.chains import fetch_chains
 
 Answer = dict[str, Any]
@@ -27,29 +34,76 @@ READS = frozenset({("ec2", "describe_addresses"), ("ec2", "describe_instances")}
 
 CUT = "@@iconha "
 
-_PARTS = {
-    # The date at both ends: the clock's offset is then known to within the time that the connection took.
-    "machine": "cat /proc/uptime /proc/loadavg; date +%s.%N",
-    "versions": "sed -n 's/^PRETTY_NAME=//p' /etc/os-release; timeout 5 corosync -v; timeout 5 pacemakerd --version",
-    "services": "systemctl is-active corosync pacemaker",
-    "members": "timeout 5 corosync-cmapctl | grep members",
-    "links": "timeout 5 corosync-cfgtool -s",
-    "quorum": "timeout 5 corosync-quorumtool -s",
-    "monitor": "timeout 10 crm_mon -X",
-    "events": f"timeout 5 journalctl -q --no-pager -o short-unix {' '.join(f'-t {each}' for each in IDENTIFIERS)} -n 3000"
-    f" | grep -E '{PATTERN}' | tail -n 150 | cut -c 1-500",
-    "end": "date +%s.%N",
-}
 
-LOOK = "export LC_ALL=C TZ=UTC; exec 2>/dev/null; " + "; ".join(
-    f"echo; echo '{CUT}{name}'; {command}" for name, command in _PARTS.items()
-)
-"""The one command that a node is given. It only reads."""
+def look(spec: Spec, node: str) -> str:
+    """The one command that a node is given to tell of itself and of the cluster. It only reads."""
+    other = next(name for name in spec.names if name != node)
+    resource = shlex.quote(spec.elastic_ip.id)
+    lost, fenced = (shlex.join(simulate_loss(other, fencing=fencing)) for fencing in (False, True))
+    parts = {
+        # The date at both ends: the clock's offset is then known to within the time that the connection took.
+        "machine": "cat /proc/uptime /proc/loadavg; date +%s.%N",
+        "versions": "sed -n 's/^PRETTY_NAME=//p' /etc/os-release; timeout 5 corosync -v; timeout 5 pacemakerd --version",
+        "services": "systemctl is-active corosync pacemaker",
+        "boot": "systemctl is-enabled corosync pacemaker",
+        "members": "timeout 5 corosync-cmapctl | grep members",
+        "links": "timeout 5 corosync-cfgtool -s",
+        "quorum": "timeout 5 corosync-quorumtool -s",
+        "heartbeat": f"timeout 5 {shlex.join(COROSYNC_3)} || timeout 5 {shlex.join(COROSYNC_2)}",
+        "monitor": "monitor=$(timeout 10 crm_mon -X); printf '%s\\n' \"$monitor\"",
+        "cib": f"timeout 5 {shlex.join(CIB_VERSION)}",
+        # With fencing the node is failed, not stopped: the answer then includes whether it can be fenced.
+        "takeover": f"case $monitor in *'stonith-enabled=\"true\"'*) timeout 10 {fenced};; *) timeout 10 {lost};; esac",
+        # What is on the disk tells of a cluster that is stopped, too.
+        "configured": f"grep -q -F ' id={_double(spec.elastic_ip.id)}' /var/lib/pacemaker/cib/cib.xml && echo yes || echo no",
+        "agent": f"test -x {AWSEIP} && echo agent; aws=$(timeout 5 crm_resource -r {resource} -g awscli); "
+        'echo "path ${aws:=/usr/bin/aws}"; test -x "$aws" && echo awscli',
+        "room": "for at in /var/lib/pacemaker/cib /var/log /tmp; do df -Pk $at | tail -n 1; df -Pi $at | tail -n 1; done",
+        "events": f"timeout 5 journalctl -q --no-pager -o short-unix {' '.join(f'-t {each}' for each in IDENTIFIERS)} -n 3000"
+        f" | grep -E '{PATTERN}' | tail -n 150 | cut -c 1-500",
+        "end": "date +%s.%N",
+    }
+    return "export LC_ALL=C TZ=UTC; exec 2>/dev/null; " + "; ".join(
+        f"echo; echo '{CUT}{name}'; {command}" for name, command in parts.items()
+    )
+
+
+def _double(word: str) -> str:
+    return f'"{word}"'
+
+
+def calls(spec: Spec) -> str:
+    """The one command that a node is given to try awseip's calls of AWS: as root, in Pacemaker's own environment, with the
+    parameters that count for the cluster. It changes nothing: AWS is told so, and what it allows is a dry run."""
+    resource = shlex.quote(spec.elastic_ip.id)
+    get = f"timeout 5 crm_resource -r {resource} -g"
+    imds = "http://169.254.169.254/latest"
+    tries = awscli.trials_in_one_process("$aws", "$profile", "$instance", "$allocation")
+    return "; ".join(
+        [
+            "export LC_ALL=C; exec 2>/dev/null",
+            "pid=$(systemctl show -p MainPID pacemaker | cut -d= -f2)",
+            f"aws=$({get} awscli)",
+            f"profile=$({get} profile)",
+            f"allocation=$({get} allocation_id)",
+            f'token=$(curl -sfm 5 -X PUT {imds}/api/token -H "X-aws-ec2-metadata-token-ttl-seconds: 60")',
+            f'instance=$(curl -sfm 5 {imds}/meta-data/instance-id -H "X-aws-ec2-metadata-token: $token")',
+            f"echo '{CUT}calls'",
+            'echo "pid $pid"; echo "allocation $allocation"; echo "instance $instance"',
+            '[ "${pid:-0}" != 0 ] && [ -n "$allocation" ] && [ -n "$instance" ] && '
+            'xargs -0 -a /proc/$pid/environ sh -c \'exec env -i "$@" sh -c "$0"\' '
+            f"{shlex.quote(tries)} "
+            '"aws=${aws:-/usr/bin/aws}" "profile=${profile:-default}" "allocation=$allocation" "instance=$instance"',
+        ]
+    )
+
 
 ROOM = 1 << 20
 """Characters of an answer. That of a healthy pair has some 30,000, with every event of a bad day 150,000."""
 
 _PATIENCE = 30.0
+_PATIENCE_OF_CALLS = 60.0
+"""AWS's own limits end a call that hangs before that."""
 
 
 class Eyes(Protocol):
@@ -60,6 +114,9 @@ class Eyes(Protocol):
 
     def node(self, name: str) -> Answer:
         """What a node says of itself and of the cluster."""
+
+    def calls(self, name: str) -> Answer:
+        """What comes of awseip's calls of AWS on a node."""
 
     def ports(self, address: str) -> Answer:
         """Which of the P-Rep's ports answer at an address, and what its API tells."""
@@ -72,7 +129,7 @@ class Eyes(Protocol):
 
 
 class SessionEyes:
-    """Looks through a session, whose AWS client it narrows to READS, and whose nodes to LOOK."""
+    """Looks through a session, whose AWS client it narrows to READS, and whose nodes to `look` and `calls`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -96,8 +153,14 @@ class SessionEyes:
                 self._session.forget(name)
 
     def node(self, name: str) -> Answer:
+        return self._ask(name, look(self._ctx.spec, name), _PATIENCE)
+
+    def calls(self, name: str) -> Answer:
+        return self._ask(name, calls(self._ctx.spec), _PATIENCE_OF_CALLS)
+
+    def _ask(self, name: str, script: str, patience: float) -> Answer:
         began = time.time()
-        said = self._ctx.node(name).run(("sh", "-c", LOOK), timeout=_PATIENCE)
+        said = self._ctx.node(name).run(("sh", "-c", script), timeout=patience)
         if CUT not in said.stdout:
             raise Trouble(
                 "The command that looks at it gave no answer.",
@@ -125,7 +188,7 @@ class SessionEyes:
 
 
 def read_only(ctx: Context) -> Context:
-    """The same context, unable to change anything: it refuses what is neither in READS nor LOOK, whoever asks."""
+    """The same context, unable to change anything: it refuses what is neither in READS nor `look` nor `calls`, whoever asks."""
     return replace(
         ctx, cloud=ReadOnlyCloud(ctx.cloud), node=lambda name: ReadOnlyNode(name, ctx), node_cloud=_refuse_node_cloud
     )
@@ -144,14 +207,15 @@ class ReadOnlyCloud:
 
 
 class ReadOnlyNode:
-    """`engine.ports.Node` for LOOK alone."""
+    """`engine.ports.Node` for `look` and `calls` alone."""
 
     def __init__(self, name: str, ctx: Context) -> None:
         self.name = name
         self._node = ctx.node
+        self._allowed = (look(ctx.spec, name), calls(ctx.spec))
 
     def run(self, argv: tuple[str, ...], *, timeout: float = _PATIENCE, **more: Any) -> Any:
-        if argv != ("sh", "-c", LOOK) or more:
+        if argv[:2] != ("sh", "-c") or argv[2:] not in [(script,) for script in self._allowed] or more:
             raise Refused(f"a command on {self.name}")
         return self._node(self.name).run(argv, timeout=timeout)
 

@@ -16,12 +16,13 @@ from iconha_tui import disk
 from iconha_tui.errors import Trouble
 from iconha_tui.status.compose import Part, Parts
 from iconha_tui.status.eyes import Answer
-from iconha_tui.status.report import Chain
+from iconha_tui.status.report import VERDICT_WORDS, Chain, Verdict
 from iconha_tui.text import sentence, strip_controls
 
 log = logging.getLogger(__name__)
 
 _FORM = 1
+_VERDICT = "verdict.json"
 _ROOM = 4 << 20
 
 
@@ -38,6 +39,29 @@ def save(path: Path, parts: Parts) -> None:
         disk.write(path, json.dumps({"form": _FORM, "parts": seen}).encode())
     except Trouble as trouble:
         log.warning("The status is not remembered: %s", trouble)
+
+
+def save_verdict(folder: Path, verdict: Verdict, at: float) -> None:
+    """Keeps a verdict in a cluster's folder, for the home screen. That it cannot be kept is no trouble: it is reached again."""
+    if not folder.is_dir():  # of a cluster that was forgotten meanwhile nothing is kept
+        return
+    try:
+        disk.write(folder / _VERDICT, json.dumps({"form": _FORM, "verdict": verdict, "at": at}).encode())
+    except Trouble as trouble:
+        log.warning("The verdict is not remembered: %s", trouble)
+
+
+def last_verdict(folder: Path) -> tuple[Verdict, float] | None:
+    """The verdict that the newest look at a cluster reached, and when, in seconds since 1970. folder: the cluster's.
+
+    None where nobody has looked yet, or the file cannot be read.
+    """
+    try:
+        told = json.loads(disk.read(folder / _VERDICT, _ROOM))
+        verdict, at = told["verdict"], _time(told["at"])
+        return (verdict, min(at, time.time())) if told["form"] == _FORM and verdict in VERDICT_WORDS else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return None
 
 
 def load(path: Path | None) -> Parts:
@@ -83,7 +107,13 @@ def _ports(told: Mapping[str, Any]) -> Answer:
     }
 
 
-_READERS: dict[str, Callable[[Any], Answer]] = {"aws": _facts, "node": _look, "view": _look, "ports": _ports}
+_READERS: dict[str, Callable[[Any], Answer]] = {
+    "aws": _facts,
+    "node": _look,
+    "view": _look,
+    "calls": _look,
+    "ports": _ports,
+}
 """Part -> what reads its answer back: the file may be anybody's. They raise ValueError, KeyError, TypeError, AttributeError."""
 
 

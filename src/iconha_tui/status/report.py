@@ -10,11 +10,22 @@ from typing import Any, ClassVar, Literal
 
 from iconha_tui.cluster.log_events import Kind
 
-SCHEMA = 1
+SCHEMA = 2
 
-Verdict = Literal["healthy", "degraded", "unknown"]
-CODES: dict[Verdict, int] = {"healthy": 0, "degraded": 1, "unknown": 3}
-"""Verdict -> exit code."""
+Verdict = Literal["ready", "not_ready", "split", "down", "not_built", "unknown"]
+VERDICT_WORDS: dict[Verdict, str] = {
+    "ready": "ready",
+    "not_ready": "not ready",
+    "split": "split",
+    "down": "down",
+    "not_built": "not built",
+    "unknown": "unknown",
+}
+"""Verdict -> how it is written; a screen writes it in capitals."""
+CODES: dict[Verdict, int] = {"ready": 0, "not_ready": 1, "unknown": 3, "down": 5, "split": 6, "not_built": 7}
+"""Verdict -> exit code. 2 is wrong usage, and 4 is left free: `run` has it for a cluster that is locked."""
+WORST_FIRST: tuple[Verdict, ...] = ("split", "down", "not_ready", "unknown", "not_built", "ready")
+"""Of several clusters the first of these that one has decides on the exit code."""
 
 NOBODY = ""
 """The holder of an address that nobody holds; None is one that is not known."""
@@ -29,8 +40,9 @@ class Source:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _DESCRIBED
 
-    part: Literal["aws", "node", "view", "ports"]
-    """aws: EC2's word; node: a machine by SSH; view: what it tells of the cluster; ports: the P-Rep's ports from outside."""
+    part: Literal["aws", "node", "view", "ports", "calls"]
+    """aws: EC2's word; node: a machine by SSH; view: what it tells of the cluster; ports: the P-Rep's ports from outside;
+    calls: awseip's calls of AWS, tried on a node that does not hold the address."""
     node: str | None
     """The node; null for aws."""
     seen_at: float | None
@@ -38,7 +50,68 @@ class Source:
     age_s: float | None
     """Seconds between that and the report's `at`."""
     trouble: str
-    """Why the newest look brought nothing, in a sentence; "" where it did. What is told of the part is then old."""
+    """Why nothing is known of it now, in a sentence; "" where it is. What is told of the part is then old, and counts for no
+    verdict."""
+
+
+@dataclass
+class Reason:
+    """Why the verdict is what it is."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _DESCRIBED
+
+    code: str
+    """What it is, as one word for a program: standby_offline, heartbeat_blocked, … (docs/status.md lists them)."""
+    text: str
+    """The same as a sentence."""
+    remedy: str = ""
+    """What to do about it, as a sentence; "" where nothing is to be done but to wait, or to look again."""
+    command: str = ""
+    """The command that does it, or that shows more; "" where there is none."""
+    node: str | None = None
+    """Where the command is to be typed; null: on this machine."""
+
+
+@dataclass
+class View:
+    """What one node says of the cluster. null: it does not say."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _DESCRIBED
+
+    node: str
+    """The node that says so."""
+    current: bool = False
+    """Whether it said so now. Where not, what stands here is old."""
+    online: dict[str, bool | None] = field(default_factory=dict)
+    """Whether it has each node as online."""
+    dc: str | None = None
+    """Whom it has as designated controller; "" where it has none."""
+    quorate: bool | None = None
+    """Whether its Corosync has quorum."""
+    cib: str | None = None
+    """Version of its copy of the configuration: admin_epoch.epoch.num_updates."""
+    holder: list[str] = field(default_factory=list)
+    """The nodes on which it has the address's resource as active."""
+    token_age_s: float | None = None
+    """Seconds since its Corosync received the token, when it was asked; from Corosync 3 on."""
+    cut_off: bool | None = None
+    """Whether its Corosync finds that it can form no membership: a packet filter, or a dead interface."""
+    takeover: list[str] | None = None
+    """Where its scheduler would run the address's resource if the other node were lost; empty: nowhere."""
+
+
+@dataclass
+class Call:
+    """One of the calls of AWS that awseip makes, tried on a node; what would change something as a dry run."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _DESCRIBED
+
+    name: str
+    """DescribeInstances, DescribeAddresses, AssociateAddress or DisassociateAddress."""
+    allowed: bool
+    """Whether AWS allows it."""
+    text: str = ""
+    """What came instead, where it does not."""
 
 
 @dataclass
@@ -97,8 +170,12 @@ class Node:
     """Whether the cluster has it as online; false too where its own Pacemaker does not run."""
     standby: bool | None = None
     """Whether it is told to run nothing."""
+    standby_onfail: bool | None = None
+    """Whether a failure has put it on standby."""
     maintenance: bool | None = None
     """Whether the cluster leaves it alone."""
+    health: str | None = None
+    """Its health by Pacemaker's health attributes: green, yellow, red; from Pacemaker 2.1 on."""
     pending: bool | None = None
     """Whether it is still joining."""
     unclean: bool | None = None
@@ -111,6 +188,16 @@ class Node:
     """systemd's word on the service: active, inactive, failed, …"""
     pacemaker_service: str | None = None
     """systemd's word on the service."""
+    starts_at_boot: dict[str, bool] = field(default_factory=dict)
+    """Whether systemd starts corosync and pacemaker at boot; what is not known is left out."""
+    agent: bool | None = None
+    """Whether the agent awseip is there."""
+    awscli: bool | None = None
+    """Whether the AWS CLI is there, at the path that the resource names."""
+    calls: list[Call] = field(default_factory=list)
+    """awseip's calls as tried there; empty where they were not."""
+    room: dict[str, int] = field(default_factory=dict)
+    """Free KiB of the folders that Pacemaker and the AWS CLI write to; 0 also where no file can be made any more."""
     links: list[Link] = field(default_factory=list)
     """Corosync's links as this node sees them."""
     uptime_s: float | None = None
@@ -181,8 +268,18 @@ class Resource:
     """Where it is started; null where it is not."""
     since: float | None
     """Since when it is there, in seconds since 1970."""
+    active_on: list[str]
+    """Where it is active, also where it has failed."""
+    target_role: str | None
+    """What it is told to be, where it is told: Stopped is what crm_mon calls disabled."""
     managed: bool | None
     """false: the cluster leaves it alone."""
+    orphaned: bool | None
+    """Whether it runs though it is no longer configured."""
+    blocked: bool | None
+    """Whether the cluster does nothing more about it, as after a stop that failed."""
+    failure_ignored: bool | None
+    """Whether it has failed, and its configuration ignores that."""
     failed: bool | None
     """Whether its last operation failed."""
     failcounts: dict[str, int]
@@ -224,20 +321,27 @@ class Report:
     at: float
     """When this was put together, in seconds since 1970."""
     verdict: Verdict
-    """healthy: all is well. degraded: something is known to be wrong. unknown: too little is known to say either. Exit codes
-    0, 1 and 3."""
-    agree: bool | None
-    """Whether EC2 and the cluster name the same holder of the address; null where one of them is not known now."""
-    problems: list[str]
-    """What is wrong, in sentences: these make it degraded."""
+    """Whether the standby would take over now. ready: yes. not_ready: the address works, and there would be no takeover. split:
+    two nodes are each said to have the address, or each has the other as lost. down: nobody has it. not_built: the cluster is
+    not finished. unknown: too little is known now. Exit codes 0, 1, 6, 5, 7 and 3."""
+    reasons: list[Reason]
+    """Why it is not ready, the gravest first. Empty where it is ready or unknown."""
+    doubts: list[Reason]
+    """What could not be found out now, or contradicts itself, so that it cannot be called ready."""
     warnings: list[str]
     """What an operator should know, and what does not change the verdict."""
-    missing: list[str]
-    """What could not be read now, and why. What is told of it is old, or null; `sources` says how old."""
+    agree: bool | None
+    """Whether EC2 and the cluster name the same holder of the address; null where one of them is not known now."""
+    standby: str | None
+    """The node that is to take over: the one that does not hold the address; null where that is not known."""
+    address_resource: str
+    """Id of the resource that moves the address, by the spec."""
     sources: list[Source]
     """What was looked at, and when."""
     nodes: list[Node]
     """Both nodes, in the spec's order."""
+    views: list[View]
+    """What each node says of the cluster, kept apart."""
     seen_by: str | None
     """The node whose view of the cluster this is; null: none has told any yet."""
     seen_at: float | None
@@ -250,8 +354,10 @@ class Report:
     """Votes present."""
     expected_votes: int | None
     """Votes expected."""
+    options: dict[str, str]
+    """The cluster's options that count, as crm_mon tells them: maintenance-mode, stonith-enabled, …"""
     resources: list[Resource]
-    """The cluster's resources."""
+    """The cluster's resources, each instance of a clone by itself."""
     failures: list[str]
     """Failed operations that nobody has cleaned up."""
     elastic_ip: str | None

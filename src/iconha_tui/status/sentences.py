@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from iconha_tui.cluster.log_events import ClusterEvent
-from iconha_tui.status.report import Chain, Node, Report, Resource
+from iconha_tui.status.report import Chain, Node, Reason, Report, Resource, View
 
 
 def event_sentence(event: ClusterEvent) -> str:
@@ -31,10 +31,69 @@ def event_sentence(event: ClusterEvent) -> str:
             return f"the failures of {resource} on {node} count no longer"
         case "fenced":
             return f"{node} was fenced"
+        case "not fenced":
+            return f"{node} was to be fenced, and was not: {event.text}"
         case "quorum":
             return "the cluster has quorum"
         case "no quorum":
             return "the cluster has no quorum"
+
+
+_MEANS = {
+    "ready": "{standby} would take the address over from {holder} now.",
+    "not_ready": "The address works. {standby} would not take it over.",
+    "split": "What two of them say cannot both be so: who has the address is not certain.",
+    "down": "Nobody has the address.",
+    "not_built": "There is no pair yet that could be looked at.",
+    "unknown": "It is not known whether {standby} would take the address over.",
+}
+
+
+def headline(report: Report) -> str:
+    """What the verdict means, and who has not answered for how long."""
+    standby, holder = report.standby or "the standby", report.holder or "the active node"
+    means = _MEANS[report.verdict].format(standby=standby, holder=holder)
+    off = {node.name for node in report.nodes if node.instance_state not in (None, "running")}
+    silent = [
+        f"{source.node or 'AWS'} has not answered for {ago(source.age_s)}."
+        if source.age_s is not None
+        else f"{source.node or 'AWS'} has not answered."
+        for source in report.sources
+        if source.part in ("aws", "node") and source.trouble and source.node not in off
+    ]
+    return " ".join([f"{means[0].upper()}{means[1:]}", *silent])
+
+
+def command(reason: Reason) -> str:
+    """What to type, and where; "" where there is nothing."""
+    where = f"on {reason.node}" if reason.node else "here"
+    return f"{where} $ {reason.command}" if reason.command else ""
+
+
+def view_words(view: View) -> str:
+    """What a node says of the cluster."""
+    if not view.online:
+        return f"{view.node} tells nothing of the cluster"
+    lost = [name for name, is_online in view.online.items() if not is_online]
+    words = [
+        f"without {' and '.join(lost)}" if lost else "both online",
+        f"DC {view.dc}" if view.dc else "no DC",
+        {True: "quorum", False: "no quorum", None: "quorum not known"}[view.quorate],
+        f"address on {' and '.join(view.holder)}" if view.holder else "address nowhere",
+    ]
+    if view.token_age_s is not None and view.token_age_s >= 1:
+        words.append(f"token last seen {view.token_age_s:.0f} s ago")
+    if view.cut_off:
+        words.append("Corosync can form no membership")
+    if view.cib:
+        words.append(f"configuration {view.cib}")
+    if view.takeover is not None:
+        words.append(f"without the other node the address would be {_places(view.takeover)}")
+    return f"{view.node} says: {', '.join(words)}"
+
+
+def _places(names: list[str]) -> str:
+    return f"on {' and '.join(names)}" if names else "nowhere"
 
 
 def ago(seconds: float) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from iconha_tui.status.report import NOBODY, Node, Report, Resource, Source
+from iconha_tui.status.report import NOBODY, VERDICT_WORDS, Node, Reason, Report, Resource, Source
 from iconha_tui.status.sentences import (
     ago,
     chain_words,
     clock,
+    command,
     failures,
+    headline,
     holder,
     machine,
     online,
     place,
     versions,
+    view_words,
 )
 
 _EVENTS = 10
@@ -32,10 +35,15 @@ def block(report: Report) -> str:
 
 
 def _block(report: Report) -> Iterator[str]:
-    yield f"{report.cluster}: {report.verdict.upper()} at {_stamp(report.at)}"
-    for word, sentences in (("problem", report.problems), ("note", report.warnings), ("missing", report.missing)):
-        for sentence in sentences:
-            yield _line(word, sentence)
+    yield f"{report.cluster}: {VERDICT_WORDS[report.verdict].upper()} at {_stamp(report.at)}"
+    yield _line("", headline(report))
+    for word, reasons in (("reason", report.reasons), ("doubt", report.doubts)):
+        for reason in reasons:
+            yield _line(word, reason.text)
+            for told in filter(None, (reason.remedy, command(reason))):
+                yield _line("", told)
+    for warning in report.warnings:
+        yield _line("note", warning)
     agree = {True: "they agree", False: "THEY DISAGREE", None: "not compared"}[report.agree]
     ec2, cluster = holder(report.holder_by_ec2), holder(report.holder_by_cluster)
     yield _line(
@@ -47,6 +55,8 @@ def _block(report: Report) -> Iterator[str]:
     for resource in report.resources:
         yield _line(resource.id, _resource(resource, report.at), _age(view))
     yield _line("cluster", _cluster(report), _age(view))
+    for each in report.views:
+        yield _line("", view_words(each), _age(report.source("view", each.node)))
     for node in report.nodes:
         yield from _node(node, report)
     for number, event in enumerate(report.events[:_EVENTS]):
@@ -82,13 +92,11 @@ def _cluster(report: Report) -> str:
 
 def _node(node: Node, report: Report) -> Iterator[str]:
     look, ports = report.source("node", node.name), report.source("ports", node.name)
-    state = {True: "online", False: "OFFLINE", None: "state not known"}[node.online]
-    words = [f"{state}, DC" if node.dc else state]
-    words += [word for word in ("standby", "maintenance", "pending", "unclean") if getattr(node, word)]
-    words += [f"pacemaker {node.pacemaker_service}"] if not node.runs_pacemaker and not look.trouble else []
-    words += [{True: "member", False: "NO MEMBER", None: "membership not known"}[node.joined]]
-    links = [] if look.trouble else node.links
-    words += [f"link {link.number} {'up' if link.ok else 'DOWN'}" for link in links if link.ok is not None]
+    words = list(_words(node, known=not look.trouble))
+    if report.view.trouble and look.trouble:  # nobody tells of it now
+        words = [f"was {', '.join(words)}"]
+    if look.trouble:
+        words.append("DOES NOT ANSWER")
     if node.instance_state not in (None, "running"):
         words.append(f"instance {node.instance_state}")
     yield _line(node.name, ", ".join(words))
@@ -100,11 +108,32 @@ def _node(node: Node, report: Report) -> Iterator[str]:
         )
     if inside := [*versions(node), *machine(node)]:
         yield _line("", ", ".join(inside).replace("±", "+-"), _age(look))
+    if node.calls:
+        refused = [call.name for call in node.calls if not call.allowed]
+        told = f"{', '.join(refused)} REFUSED" if refused else f"{len(node.calls)} of 4 allowed"
+        tried = report.source("calls", node.name)
+        when = f"tried {ago(tried.age_s)} ago" if tried.age_s is not None else ""
+        yield _line("", f"awseip's calls of AWS: {told}", when)
     if node.ports:
         told = ", ".join(f"port {port} {'answers' if is_open else 'closed'}" for port, is_open in node.ports.items())
         chains = "".join(f"; {chain_words(chain)}" for chain in node.chains)
         trouble = f"; {node.chain_trouble}" if node.chain_trouble else ""
         yield _line("", f"{told}{chains}{trouble}", _age(ports))
+
+
+def _words(node: Node, *, known: bool) -> Iterator[str]:
+    """What is to be said of a node in a row of words. known: whether it told so itself now."""
+    state = {True: "online", False: "OFFLINE", None: "state not known"}[node.online]
+    yield f"{state}, DC" if node.dc else state
+    yield from (word for word in ("standby", "maintenance", "pending", "unclean") if getattr(node, word))
+    if node.health not in (None, "green"):
+        yield f"health {node.health}"
+    if not node.runs_pacemaker and known:
+        yield f"pacemaker {node.pacemaker_service}"
+    yield {True: "member", False: "NO MEMBER", None: "membership not known"}[node.joined]
+    for link in node.links if known else ():
+        if link.ok is not None:
+            yield f"link {link.number} {'up' if link.ok else 'DOWN'}"
 
 
 def table(reports: Sequence[Report]) -> str:
@@ -122,7 +151,7 @@ COLUMNS = ("verdict", "elastic ip", "holder", "online", "seen")
 def row(report: Report) -> tuple[str, str, str, str, str]:
     """A cluster's cells below COLUMNS."""
     return (
-        report.verdict,
+        VERDICT_WORDS[report.verdict],
         report.elastic_ip or "not known",
         _both_words(report),
         online(report),
@@ -159,14 +188,15 @@ class Log:
 
 def _changes(before: Report, now: Report) -> Iterator[str]:
     if now.verdict != before.verdict:
-        yield f"{now.verdict.upper()}, was {before.verdict}"
-    for word, gone, old, new in (
-        ("problem", "solved", before.problems, now.problems),
-        ("note", "no longer", before.warnings, now.warnings),
-        ("missing", "read again", before.missing, now.missing),
-    ):
-        yield from (f"{word}: {each}" for each in new if each not in old)
-        yield from (f"{gone}: {each}" for each in old if each not in new)
+        yield f"{VERDICT_WORDS[now.verdict].upper()}, was {VERDICT_WORDS[before.verdict]}"
+    changes: Sequence[tuple[str, str, Mapping[object, str], Mapping[object, str]]] = (
+        ("reason", "solved", _by_code(before.reasons), _by_code(now.reasons)),
+        ("doubt", "settled", _by_code(before.doubts), _by_code(now.doubts)),
+        ("note", "no longer", {each: each for each in before.warnings}, {each: each for each in now.warnings}),
+    )
+    for word, gone, old, new in changes:
+        yield from (f"{word}: {text}" for key, text in new.items() if key not in old)
+        yield from (f"{gone}: {text}" for key, text in old.items() if key not in new)
     for who, old_holder, new_holder in (
         ("EC2 says", before.holder_by_ec2, now.holder_by_ec2),
         ("the cluster says", before.holder_by_cluster, now.holder_by_cluster),
@@ -180,11 +210,16 @@ def _changes(before: Report, now: Report) -> Iterator[str]:
             yield f"event of {clock(event.at, now.at)}: {event.text}"
 
 
+def _by_code(reasons: Sequence[Reason]) -> dict[object, str]:
+    """A sentence that counts seconds is another at each look, and the same reason."""
+    return {(reason.code, reason.node): reason.text for reason in reasons}
+
+
 def _beat(report: Report) -> str:
     where = {None: "of the Elastic IP nothing is known", NOBODY: "the Elastic IP is nowhere"}.get(
         report.holder_by_cluster, f"the Elastic IP is on {report.holder_by_cluster}"
     )
-    return f"{report.verdict}; {where}; online: {online(report)}"
+    return f"{VERDICT_WORDS[report.verdict]}; {where}; online: {online(report)}"
 
 
 def _stamp(at: float) -> str:

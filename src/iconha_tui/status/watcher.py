@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,23 @@ from threading import Event, Lock, Thread
 
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.status import memory, said
+from iconha_tui.status import memory, own_work, said
 from iconha_tui.status.compose import Part, Parts, compose
 from iconha_tui.status.eyes import Answer, Eyes
-from iconha_tui.status.report import Report
+from iconha_tui.status.report import Report, Verdict
+from iconha_tui.status.verdict import CONTRADICTIONS
 
 EVERY = 5.0
-"""Seconds from the end of a look to the next."""
+"""Seconds from one look to the next."""
+CALLS_EVERY = 300.0
+"""Seconds after which awseip's calls are tried again: they cost a node a second of its CPU."""
+REFUSED_EVERY = 30.0
+"""The same where they were refused, or gave no answer: somebody may be mending it."""
+GRACE = 10.0
+"""Seconds beyond that in which an answer has to come: after them the one before counts no longer."""
+AGAIN = 1.0
+"""Seconds after which one look, of which the two nodes' words contradict each other, is taken again: they change one after the
+other, and only what stays is a contradiction."""
 
 log = logging.getLogger(__name__)
 
@@ -29,23 +39,43 @@ Key = tuple[str, str | None]
 
 
 class Watcher:
-    """One cluster. kept: a file that remembers the last answers, for the next start; None: nothing is remembered.
+    """One cluster. kept: a file that remembers the last answers, for the next start; None: nothing is remembered. program: how
+    this program is called, for what is told to be typed. journal: of the runs, for what it did itself.
 
-    every: seconds from the end of a look to the next; it may be changed.
+    every: seconds from one look to the next; it may be changed. All looks begin at the same moments, multiples of it, so that
+    what two nodes say can be compared.
     """
 
-    def __init__(self, spec: Spec, eyes: Eyes, *, kept: Path | None = None, every: float = EVERY) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        eyes: Eyes,
+        *,
+        kept: Path | None = None,
+        every: float = EVERY,
+        program: tuple[str, ...] = ("iconha-tui",),
+        journal: Path | None = None,
+    ) -> None:
         self.spec = spec
         self._eyes = eyes
         self._kept = kept
+        self._program = program
+        self._journal = journal
+        self._work: list[own_work.Done] = []
         self.every = every
         self._lock = Lock()
         self._closed = Event()
         self._aws_tried = Event()
         self._wake: dict[Key, Event] = {}
-        self._keys: list[Key] = [("aws", None), *((part, name) for part in ("node", "ports") for name in spec.names)]
+        self._keys: list[Key] = [
+            ("aws", None),
+            *((part, name) for part in ("node", "ports", "calls") for name in spec.names),
+        ]
         views: list[Key] = [("view", name) for name in spec.names]  # they come with the nodes
         self._parts: dict[Key, Part] = {key: Part(*key) for key in (*self._keys, *views)}
+        self._looked: set[Key] = set()
+        self._writing = Lock()
+        self._last_kept: tuple[Verdict | None, float] = (None, 0.0)
         self.turns = 0
         """Looks that have ended: a screen that has drawn as many has nothing to do."""
         self._recall()
@@ -64,19 +94,32 @@ class Watcher:
 
     def report(self) -> Report:
         """How the cluster is by all that is known now."""
-        return compose(self.spec, self._snapshot(), time.time())
+        return self._judged(self.every + GRACE)
 
     def look_once(self) -> Report:
         """Looks at everything once, all parts at the same time but for what the nodes' addresses need."""
         self._look(("aws", None))
         self._aws_tried.set()
-        threads = [Thread(target=self._look, args=(key,), daemon=True) for key in self._keys if key[0] != "aws"]
+        self._look_at([key for key in self._keys if key[0] != "aws" and self._is_due(key, asked=True)])
+        report = self._judged(float("inf"))
+        if any(reason.code in CONTRADICTIONS for reason in (*report.reasons, *report.doubts)):
+            time.sleep(AGAIN)
+            self._look_at([key for key in self._keys if key[0] in ("aws", "node")])
+            report = self._judged(float("inf"))
+        if self._kept is not None:
+            memory.save(self._kept, self._snapshot())
+            memory.save_verdict(self._kept.parent, report.verdict, report.at)
+        return report
+
+    def _judged(self, lasts: float) -> Report:
+        return compose(self.spec, self._snapshot(), time.time(), lasts, program=self._program, work=self._work)
+
+    def _look_at(self, keys: Iterable[Key]) -> None:
+        threads = [Thread(target=self._look, args=(key,), daemon=True) for key in keys]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self._keep()
-        return self.report()
 
     def start(self) -> None:
         """Begins to look, until `close`."""
@@ -101,15 +144,35 @@ class Watcher:
         wake = self._wake[key]
         if key[0] != "aws":
             self._aws_tried.wait()
+        asked = True
         while not self._closed.is_set():
             wake.clear()
-            self._look(key)
+            if self._is_due(key, asked=asked):
+                self._look(key)
+            self._looked.add(key)
             if key[0] == "aws":
                 self._aws_tried.set()
-            wake.wait(self.every)
+            self._keep_verdict()
+            asked = wake.wait(self.every - time.time() % self.every)
+
+    def _is_due(self, key: Key, *, asked: bool) -> bool:
+        """Whether a part is to be looked at now. awseip's calls are tried seldom, and not where the address is."""
+        part, name = key
+        if part != "calls":
+            return True
+        facts = self._parts["aws", None].answer or {}
+        if facts.get("holder") and facts["holder"] == facts.get(f"{name}.instance_id"):
+            return False
+        known = self._parts[key]
+        if asked or known.answer is None or known.seen_at is None:
+            return True
+        good = known.fresh and all(call.allowed for call in said.read_calls(known.answer).calls)
+        return time.time() - known.seen_at >= (CALLS_EVERY if good else REFUSED_EVERY)
 
     def _look(self, key: Key) -> None:
         """One look at one part."""
+        if key[0] == "aws" and self._journal is not None:
+            self._work = own_work.read(self._journal)
         try:
             answer = self._looks(key)()
             if key[0] == "node":
@@ -131,8 +194,8 @@ class Watcher:
         state = facts.get(f"{name}.state")
         if known.fresh and state != "running":
             raise Trouble(f"The instance is {state}." if state else "EC2 knows no such machine.", where=name)
-        if part == "node":
-            return partial(self._eyes.node, name)
+        if part in ("node", "calls"):
+            return partial(self._eyes.node if part == "node" else self._eyes.calls, name)
         address = facts.get(f"{name}.{self.spec.ssh.address}_ip")
         if not address:
             raise Trouble(f"Its {self.spec.ssh.address} address is not known.", where=name)
@@ -152,7 +215,9 @@ class Watcher:
         if answer is None:
             self._parts[key] = replace(self._parts[key], trouble=trouble)
         else:
-            self._parts[key] = Part(*key, seen_at=round(time.time(), 1), answer=answer)
+            known = self._parts[key]
+            before = known.answer if known.fresh and key[0] == "node" else None
+            self._parts[key] = Part(*key, seen_at=round(time.time(), 1), answer=answer, before=before)
 
     def _snapshot(self) -> Parts:
         with self._lock:
@@ -161,3 +226,19 @@ class Watcher:
     def _keep(self) -> None:
         if self._kept is not None:
             memory.save(self._kept, self._snapshot())
+            self._keep_verdict(at_least=0)
+
+    def _keep_verdict(self, at_least: float = 60.0) -> None:
+        """Keeps the verdict where it is another, or the one that is kept is older than at_least, in seconds. One that is reached
+        before everything has been looked at is none."""
+        if self._kept is None or not self._looked.issuperset(self._keys):
+            return
+        report = self.report()
+        with self._writing:
+            verdict, at = self._last_kept
+            if verdict == report.verdict and report.at - at < at_least:
+                return
+            if self._closed.is_set() and at_least:  # the end keeps it, and waits for that; this thread it cuts short
+                return
+            self._last_kept = report.verdict, report.at
+            memory.save_verdict(self._kept.parent, report.verdict, report.at)
