@@ -8,13 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iconha_tui.engine import journal
 from iconha_tui.engine.estimate import Forecast, Pace, forecast
-from iconha_tui.engine.events import PASSED, Event, Output, RunStarted, StageStarted, Waiting
+from iconha_tui.engine.events import PASSED, Event, Outcome, Output, Probed, RunStarted, StageStarted, Waiting
+from iconha_tui.engine.plan import Look
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.preflight.found import Found, bad
 from iconha_tui.screens.base import WizardScreen
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
     from iconha_tui.screens.stage import StageScreen
     from iconha_tui.session import Session
+    from iconha_tui.spec import Spec
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ CLOCKS = 1 / TURNS
 """Seconds between two redraws of what turns and of running clocks when nothing else has changed."""
 FULL_COLLECTION = 50
 """Collections of the middle generation for each full one; Python's own figure is 10."""
+ALMOST = 0.99
+"""The share of a run that has not ended well: never the whole."""
 RECENT = 5
 """Other clusters' journals that an estimate looks at."""
 
@@ -63,6 +68,7 @@ class LiveRun:
     when a run is over and drawn. onward: the stages after the one that runs, or has failed, are to follow it. stopping: "" until
     the run is asked to stop; then that it stops, and what becomes of a long command.
     ahead: it is a preflight that goes on. findings: of the last one, as far as it came; complete: it came to its end.
+    draft: the spec as it is typed now. looks: what probes have found, as far as the facts of it still hold.
     """
 
     def __init__(
@@ -73,8 +79,10 @@ class LiveRun:
         progress: Progress,
         screens: Mapping[str, StageScreen],
         ended: Callable[[], None],
+        draft: Callable[[], Spec],
     ) -> None:
         self._app, self._session, self._stages, self._screens, self._ended = app, session, stages, screens, ended
+        self._draft = draft
         self.progress = progress
         self.runs = {
             stage.name: StageRun(stage.name, [StepState(step.id, step.title) for step in stage.steps])
@@ -86,10 +94,12 @@ class LiveRun:
         self.onward = False
         self.ahead = self.complete = False
         self.findings: list[Found] = []
+        self.looks: dict[tuple[str, str], Look] = {}
         self._pace = Pace()
         self._measured = False
         self._queue: deque[Event | Trouble | Ended | Found | Complete] = deque()
         self._stage_now = self._stage_last = ""
+        self._reached = 0.0
         self._drawn = self._shown = 0.0
         self._fresh = 0
         self._timer = app.set_interval(DRAIN, self._drain, pause=True)
@@ -124,18 +134,61 @@ class LiveRun:
             return f"{glyph} looking at {self._stage_now}"
         overall = self.forecast()
         left = f", {words}" if (words := overall.words()) else ""
-        return f"{glyph} {overall.share * 100:.0f} %{left} · {self._stage_now} {duration(run.spent)}"
+        return f"{glyph} {overall.percent} %{left} · {self._stage_now} {duration(run.spent)}"
 
     def moment(self) -> float | None:
         """The clock by which what runs turns; None where the operator wants nothing to move."""
         return None if self._app.animation_level == "none" else time.monotonic()
 
+    def state(self, stage: str) -> str:
+        """How a stage stands under the settings as they are typed now: "changed" where they are not applied yet."""
+        return self.progress.state_under(stage, self._draft())
+
+    @property
+    def trouble_state(self) -> str:
+        """How the last run ended, where it did not end well; "" where it did, goes on, or there was none."""
+        if self.busy:
+            return ""
+        if self._stage_last in self.trouble:
+            return "failed"
+        if self.progress.failure is not None:
+            return self.progress.failure.outcome
+        return "cancelled" if self.progress.interrupted else ""
+
     def forecast(self, *stages: Stage) -> Forecast:
-        """How far the work has got and how long it will take: of these stages, or of all."""
+        """How far the work has got and how long it will take: of these stages, or of all.
+
+        Of all, the share never goes back in a run, and is short of the whole until the run has ended well.
+        """
         run = self.runs.get(self._stage_now)
         step = run.current if run and run.mode == "run" else None
         running = (step.id, time.monotonic() - step.began) if step else ("", 0.0)
-        return forecast(stages or self._stages, self._pace, self.progress.steps, running)
+        found = forecast(stages or self._stages, self._pace, self._passed_steps(), running)
+        if stages or not (step or self.busy or self.trouble_state):
+            return found
+        self._reached = max(self._reached, min(found.share, ALMOST))
+        return replace(found, share=self._reached)
+
+    def _passed_steps(self) -> dict[str, Outcome]:
+        """The steps that count as done: of a stage that runs, those of this run; of one that is not done, those before the
+        first that is not."""
+        passed: dict[str, Outcome] = {}
+        for stage in self._stages:
+            run = self.runs[stage.name]
+            state = self.state(stage.name)
+            if run.state == "running" and run.mode == "run":
+                mine: list[tuple[str, str]] = [(step.id, step.state) for step in run.steps]
+            elif state in (*PASSED, "failed", "blocked", "cancelled", "todo"):
+                mine = [(step.id, self.progress.steps.get(step.id, "todo")) for step in stage.steps]
+                if state not in PASSED and all(outcome in PASSED for _, outcome in mine):
+                    continue  # what it builds on is in doubt
+            else:
+                continue
+            for name, outcome in mine:
+                if outcome not in PASSED:
+                    break
+                passed[name] = "done"
+        return passed
 
     def start(self, stage: Stage, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> bool:
         """Runs a stage under the session's spec, but for the steps in `skip`. False where something is running already.
@@ -144,6 +197,8 @@ class LiveRun:
         """
         if self.busy:
             return False
+        if self.following is None or stage not in self.following:
+            self._reached = 0.0
         self.onward = onward
         self.trouble.pop(stage.name, None)
         self.runs[stage.name].start("run", skip)
@@ -154,7 +209,7 @@ class LiveRun:
         """Looks at all stages up to the first that is not done, and brings what is known."""
         if self.busy:
             return
-        self.onward = False
+        self.onward, self._reached = False, 0.0
         self.trouble.clear()
         for run in self.runs.values():
             run.start("survey")
@@ -266,6 +321,9 @@ class LiveRun:
             self.trouble[self._stage_now] = item
             return
         self.progress.take(time.time(), item)
+        if isinstance(item, Probed):
+            settings = self._session.spec.settings_digest(item.stage)
+            self.looks[item.step, item.target] = Look(time.time(), item.verdict, settings, item.text)
         if isinstance(item, RunStarted) and self.stopping:
             self._session.cancel(stop_long=self._stop_long)
         stage = getattr(item, "stage", "")

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui.engine import journal, runner
 from iconha_tui.engine.actions import Run
@@ -33,7 +34,7 @@ def stopping(world: World, *, stop: bool | None) -> None:
     both = Barrier(2)
 
     def answer(node: str, argv: tuple[str, ...]) -> Completed:
-        both.wait(30)
+        both.wait(BOUND)
         if stop is None:
             world.ctx.cancel.set()
         else:

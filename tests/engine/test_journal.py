@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,8 +36,9 @@ from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Done, Needed
 from iconha_tui.errors import Trouble
+from iconha_tui.spec import Corosync, Spec
 
-from .fakes import ONE, Wants, World
+from .fakes import ONE, TWO, Wants, World
 
 EVERY: list[Event] = [
     RunStarted(["corosync"], "run", "0.1.0"),
@@ -71,12 +74,50 @@ def test_every_kind_of_event_survives_the_way_through_json() -> None:
         assert from_dict(json.loads(json.dumps(to_dict(event, 1.0)))) == event
 
 
-def test_the_journal_keeps_all_but_output_and_waiting_and_the_transcript_keeps_output(tmp_path: Path) -> None:
+def test_the_journal_keeps_all_but_output_and_waiting(tmp_path: Path) -> None:
     path = write(tmp_path, *EVERY)
     kept = [event for event in EVERY if not isinstance(event, Output | Waiting)]
     assert [event for _, event in journal.read(path)] == kept
+
+
+def test_the_transcript_has_each_step_command_and_exit_code_with_its_time(tmp_path: Path) -> None:
+    write(tmp_path, *EVERY)
     lines = (tmp_path / "transcript.log").read_text().splitlines()
-    assert [line.partition(" ")[2] for line in lines] == ["PRep-01 | a", "PRep-01 | b"]
+    assert all(re.match(r"\d\d:\d\d:\d\d ", line) for line in lines)
+    first, *rest = [line.partition(" ")[2] for line in lines]
+    assert re.fullmatch(r"== \d{4}-\d\d-\d\d [\d:]{8} [+-]\d{4}: iconha-tui 0\.1\.0 runs corosync", first)
+    assert rest == [
+        "== stage corosync",
+        "== step corosync.a: A title — with “signs”",
+        "PRep-01 ? needed: missing",
+        "PRep-01 $ echo",
+        "PRep-01 > x",
+        "PRep-01 | a",
+        "PRep-01 | b",
+        "PRep-01 = exit code 0, after 0.5 s",
+        "PRep-01 = x is left running on the node.",
+        "== step corosync.a: failed, after 1.0 s",
+        "PRep-01 == no",
+        "== stage corosync: failed, after 1.0 s",
+        "== the run has ended: failed, after 1.0 s",
+    ]
+
+
+def test_a_command_that_fails_leaves_its_exit_code_on_every_node(tmp_path: Path) -> None:
+    world = World()
+    for node, code in ((ONE, 1), (TWO, -1)):
+        world.nodes[node].answer = lambda _node, argv, code=code: Completed(code, "", "")
+    world.on_event = Journal(tmp_path)  # type: ignore[method-assign]
+    stop = Wants(
+        targets=[ONE, TWO],
+        probe=lambda ctx, target: Needed(""),
+        plan=lambda view, target: [Run(target, ("systemctl", "stop", "pacemaker"))],
+    )
+    assert world.run(stop).outcome == "failed"
+    told = [line.partition(" ")[2] for line in (tmp_path / "transcript.log").read_text().splitlines()]
+    for node, ended in ((ONE, "exit code 1"), (TWO, "no exit code")):
+        command = told.index(f"{node} $ systemctl stop pacemaker")
+        assert any(line.startswith(f"{node} = {ended}, after ") for line in told[command:])
 
 
 def test_a_run_after_a_run_appends(tmp_path: Path) -> None:
@@ -281,3 +322,43 @@ def test_what_builds_on_a_stage_that_has_work_to_do_again_does_not_count_as_done
     for event in looked("blocked"):
         progress.take(99.0, event)
     assert progress.stage("corosync").state == "todo"
+
+
+def passed(settings: str, outcome: Outcome = "done") -> list[Event]:
+    return [
+        RunStarted(["corosync"]),
+        StageStarted("corosync"),
+        StageFinished("corosync", outcome, True, 8.0, settings),
+        RunFinished(outcome, True, 8.0),
+    ]
+
+
+def test_a_stage_whose_settings_were_changed_since_it_passed_is_not_done() -> None:
+    spec, other = Spec(), Spec(corosync=Corosync(token_ms=3000))
+    progress = after(*passed(spec.settings_digest("corosync")))
+    assert progress.state_under("corosync", spec) == "done"
+    assert progress.state_under("corosync", other) == "changed"
+    assert progress.state_under("pacemaker", other) == "todo"
+    for event in passed(other.settings_digest("corosync")):
+        progress.take(99.0, event)
+    assert progress.state_under("corosync", other) == "done", "it was applied"
+    assert progress.state_under("corosync", spec) == "changed", "and would be to take back"
+
+
+def test_only_what_has_passed_can_be_changed_since() -> None:
+    other = Spec(corosync=Corosync(token_ms=3000))
+    assert after(*passed(Spec().settings_digest("corosync"), "failed")).state_under("corosync", other) == "failed"
+    assert after(*passed("")).state_under("corosync", other) == "done", "a journal of an older version keeps no digest"
+
+
+def test_how_long_a_step_waits_and_what_it_may_replace_is_not_applied_to_the_pair() -> None:
+    patient = Spec(corosync=Corosync(settle=300, replace="0123456789abcdef"))
+    assert patient.settings_digest("corosync") == Spec().settings_digest("corosync")
+
+
+def test_a_pair_that_does_not_serve_after_the_last_stage_fails_that_stage() -> None:
+    *before, stage, end = passed("")
+    late = StepFinished("corosync", "pair.serves", "failed", False, 1.0, "Nobody holds the address.")
+    progress = after(*before, late, replace(stage, outcome="failed"), replace(end, outcome="failed"))
+    assert progress.stage("corosync").state == "failed"
+    assert progress.failure == late

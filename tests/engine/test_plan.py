@@ -14,6 +14,7 @@ from iconha_tui.engine.actions import (
     MASK,
     Call,
     Copy,
+    Disruption,
     Run,
     SecretRef,
     Upload,
@@ -94,7 +95,9 @@ def test_the_json_form_tells_each_kind_of_action_whole_with_secrets_masked() -> 
     step = Wants(
         targets=[ONE],
         plan=lambda view, target: [
-            Run(target, ("passwd", "x y"), "why", stdin=("a:", secret), long=True),
+            Run(
+                target, ("passwd", "x y"), "why", stdin=("a:", secret), long=True, disruption=Disruption("It stops.", 8)
+            ),
             Upload(target, "/x", ("k=", secret, "\n"), mode=0o600, check=("true", "{}"), backup=True),
             Copy(TWO, target, "/k"),
             Call("ec2", "allocate_address", {"Domain": "vpc"}),
@@ -106,10 +109,11 @@ def test_the_json_form_tells_each_kind_of_action_whole_with_secrets_masked() -> 
         "step": "corosync.a",
         "title": "/etc/a is there",
         "target": ONE,
+        "depends_on_what_is_there": False,
         "actions": [
             {
                 "kind": "run", "node": ONE, "argv": ["passwd", "x y"], "root": True, "outlives_connection": True,
-                "stdin": f"a:{MASK}", "why": "why",
+                "stdin": f"a:{MASK}", "why": "why", "disruption": {"what": "It stops.", "seconds": 8},
             },
             {
                 "kind": "upload", "node": ONE, "path": "/x", "owner": "root:root", "mode": "0600",

@@ -6,6 +6,7 @@ import logging
 from threading import Barrier, Event
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui.engine import runner
 from iconha_tui.engine.actions import Action, Call, Run, Upload
@@ -65,7 +66,7 @@ def test_only_the_target_that_needs_it_is_acted_on() -> None:
 
 def test_both_nodes_of_a_step_work_at_the_same_time() -> None:
     world = World()
-    meeting = Barrier(2, timeout=30)
+    meeting = Barrier(2, timeout=BOUND)
 
     def answer(node: str, argv: tuple[str, ...]) -> Completed:
         meeting.wait()  # breaks unless the other node's command runs meanwhile
@@ -133,7 +134,7 @@ def test_the_other_nodes_lane_is_finished_before_the_failure_is_told() -> None:
         return Completed(1, "", "")
 
     def is_slower(node: str, argv: tuple[str, ...]) -> Completed:
-        assert broken.wait(30)
+        assert broken.wait(BOUND)
         return Completed(0, "", "")
 
     world.nodes[ONE].answer, world.nodes[TWO].answer = fails, is_slower

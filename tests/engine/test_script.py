@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui.engine.actions import Action, Call, Copy, Run, SecretRef, Upload
 from iconha_tui.engine.plan import plan_of
@@ -157,7 +158,7 @@ class Outside:
 
     def run(self, script: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-s"], input=script, env={**self.env, **env}, capture_output=True, text=True, timeout=120
+            ["bash", "-s"], input=script, env={**self.env, **env}, capture_output=True, text=True, timeout=BOUND
         )
 
     def seen(self) -> list[Seen]:

@@ -34,7 +34,7 @@ KNOWN: dict[str, Any] = {
 
 
 class Node:
-    """Answers a command by the first key of `says` that is in it; keeps `files` to be read."""
+    """Answers a command by the first key of `says` that is in it; keeps `files` to be read. Its cluster runs and is empty."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -44,7 +44,8 @@ class Node:
 
     def run(self, argv: tuple[str, ...], **how: object) -> Completed:
         self.ran.append(argv)
-        said = next((said for key, said in self.says.items() if key in " ".join(argv)), "")
+        silent = "<crm_mon/>" if argv == ("crm_mon", "-X") else ""
+        said = next((said for key, said in self.says.items() if key in " ".join(argv)), silent)
         if isinstance(said, Trouble):
             raise said
         return said if isinstance(said, Completed) else Completed(0, said, "")

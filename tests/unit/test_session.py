@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stage_world import KNOWN, ONE, reservation
+from stage_world import KNOWN, ONE, World, reservation
 
+from iconha_tui.engine.actions import Action, Disruption, Run
+from iconha_tui.engine.events import Event, RunFinished, StepFinished
+from iconha_tui.engine.journal import Journal
+from iconha_tui.engine.ports import Completed
+from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
 from iconha_tui.remote.connection import Unreachable
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
+from iconha_tui.stages.serving import Serves
 from iconha_tui.store import Store
 
 
@@ -73,3 +80,141 @@ def test_a_run_that_was_stopped_stops_nothing_that_comes_after_it(session: Sessi
     assert finished.outcome in ("done", "cancelled")
     assert session.ctx.cancel is not stopping
     assert not session.ctx.cancel.is_set()
+
+
+# what a run may do to a pair that serves
+
+LIVING = """<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
+    <stack type="corosync"/><current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>
+    <cluster_options maintenance-mode="false"/></summary><nodes>
+    <node name="PRep-01" id="1" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    <node name="PRep-02" id="2" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    </nodes><resources><resource id="elastic-ip" resource_agent="ocf:heartbeat:awseip" role="Started" active="true"
+    orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="1">
+    <node name="PRep-01" id="1" cached="true"/></resource></resources><status code="0" message="OK"/></pacemaker-result>"""
+PAUSED = (
+    '<cib><configuration><crm_config><cluster_property_set id="iconha-maintenance"/></crm_config></configuration></cib>'
+)
+
+
+class Disturbs(Step):
+    """Has work to do that may disturb the pair, and is done once `does` was called."""
+
+    id = "corosync.conf"
+    title = "disturbs"
+
+    def __init__(self, does: Callable[[], None]) -> None:
+        self._does = does
+        self.worked = False
+
+    def targets(self, view: View) -> list[str]:
+        return [ONE]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        return Done("new") if self.worked else Needed("old")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return [Run(target, ("disturb",), disruption=Disruption("It may move.", 5))]
+
+
+@pytest.fixture
+def pair(session: Session, monkeypatch: pytest.MonkeyPatch) -> tuple[Session, World]:
+    """A session whose pair serves, as the nodes and EC2 say."""
+    world = World()
+    session.ctx.node = world.nodes.__getitem__
+    session.ctx.cloud = world.cloud
+    world.cloud.says = {
+        "describe_addresses": {
+            "Addresses": [
+                {"PublicIp": "203.0.113.10", "AllocationId": "eipalloc-1", "InstanceId": KNOWN[f"{ONE}.instance_id"]}
+            ]
+        },
+        "describe_instances": {"Reservations": [reservation(1)]},
+    }
+    for node in world.nodes.values():
+        node.says = {"crm_mon": LIVING, "cibadmin": "<cib><configuration/></cib>"}
+    session.store.save(session.spec)
+    keep = Journal(session.store.folder(session.spec.name))
+    keep(StepFinished("elastic_ip", "elastic_ip.started", "done", True, 1.0, "started"))
+    keep.close()
+    return session, world
+
+
+def carries_out(
+    pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]
+) -> tuple[RunFinished, list[Event]]:
+    """One run of one step that disturbs; `then` is what that does to the world."""
+    session, _world = pair
+    step = Disturbs(then)
+
+    def carry_out(actions: list[Action], *_: object, **__: object) -> None:
+        if actions:
+            step.worked = True
+            then()
+
+    monkeypatch.setattr("iconha_tui.engine.runner.carry_out", carry_out)
+    told: list[Event] = []
+    return session.run([Stage("corosync", "Corosync", "", (step,))], told.append), told
+
+
+def steps(told: list[Event]) -> list[tuple[str, str]]:
+    return [(each.step, each.outcome) for each in told if isinstance(each, StepFinished)]
+
+
+def test_what_may_disrupt_a_pair_that_serves_is_not_done_where_nobody_allows_it(
+    pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    end, told = carries_out(pair, monkeypatch, lambda: done.append("disturbed"))
+    assert (end.outcome, end.changed, done) == ("blocked", False, [])
+    assert steps(told) == [("pair.serves", "blocked")]
+    (refused,) = [each for each in told if isinstance(each, StepFinished)]
+    assert "It may move. Expected: about 5 s." in refused.text
+    assert "--allow-disruption" in refused.remedy
+
+
+def test_what_was_allowed_is_done_and_the_run_ends_with_a_look_at_the_pair(
+    pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair[0].allow = lambda due: [each.shown for each in due] == ["disturb"]
+    end, told = carries_out(pair, monkeypatch, lambda: None)
+    assert end.outcome == "done"
+    assert steps(told) == [("corosync.conf", "done"), ("pair.serves", "done")]
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ({"crm_mon": Completed(102, "", "not running")}, "Pacemaker runs on neither node"),
+        ({"crm_mon": LIVING.replace('role="Started" active="true"', 'role="Stopped" active="false"')}, "No node holds"),
+        ({"cibadmin": PAUSED}, "Failover is paused"),
+    ],
+    ids=["down", "nobody holds it", "paused"],
+)
+def test_a_run_that_leaves_a_pair_not_serving_is_not_done(
+    pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch, left: dict[str, str | Completed | Trouble], said: str
+) -> None:
+    session, world = pair
+    session.allow = lambda _due: True
+    monkeypatch.setattr(Serves, "patience_for", lambda *_: 0.0)
+
+    def leave() -> None:
+        for node in world.nodes.values():
+            node.says |= left
+
+    end, told = carries_out(pair, monkeypatch, leave)
+    assert end.outcome == "failed"
+    assert steps(told) == [("corosync.conf", "done"), ("pair.serves", "failed")]
+    last = [each for each in told if isinstance(each, StepFinished)][-1]
+    assert said in last.text
+    assert "F12" in last.remedy
+
+
+def test_a_pair_that_was_never_started_is_not_looked_at(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    session.ctx.node = world.nodes.__getitem__
+    done: list[str] = []
+    end, told = carries_out((session, world), monkeypatch, lambda: done.append("built"))
+    assert (end.outcome, done) == ("done", ["built"])
+    assert steps(told) == [("corosync.conf", "done")]
+    assert all(node.ran == [] for node in world.nodes.values())

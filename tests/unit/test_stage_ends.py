@@ -150,6 +150,37 @@ def test_the_resource_is_made_left_or_updated_in_place(
         assert isinstance(world.probe(elastic_ip.Configured(), ONE), Needed), "the operator has allowed it"
 
 
+CLONED = """<crm_mon><resources><clone id="twice"><resource id="elastic-ip" active="true"/>
+<resource id="elastic-ip" active="true"/></clone></resources></crm_mon>"""
+
+
+@pytest.mark.parametrize(
+    ("resources", "says", "why"),
+    [
+        (primitive(), {"crm_mon": CLONED}, "elastic-ip is cloned (twice)"),
+        (primitive(id="a-rival") + primitive(), {}, "The resource a-rival moves this Elastic IP too"),
+        (
+            primitive(id="a-rival", allocation="eipalloc-2") + primitive(),
+            {"a-rival": "@\n203.0.113.10\n@\n\n@\neipalloc-1\n" + "@\n\n" * META.count("nvpair")},
+            "The resource a-rival moves this Elastic IP too",
+        ),
+        (
+            primitive(),
+            {"crm_resource": "@\n203.0.113.10\n@\n/usr/bin/aws\n@\neipalloc-2\n" + "@\n\n" * META.count("nvpair")},
+            "allocation_id is eipalloc-2; it should be eipalloc-1.",
+        ),
+    ],
+    ids=["clone", "rival", "rival by what counts", "what counts is another"],
+)
+def test_what_would_not_move_the_address_is_not_done(resources: str, says: dict[str, str], why: str) -> None:
+    world = World()
+    world.nodes[ONE].says |= {"cibadmin": cib(resources=resources), **says}
+    made(world)
+    found = world.probe(elastic_ip.Configured(), ONE)
+    assert isinstance(found, Blocked), found
+    assert why in found.why
+
+
 def test_what_an_update_writes_is_the_whole_primitive() -> None:
     world = World()
     world.nodes[ONE].says["cibadmin"] = cib(resources=MOVED)

@@ -14,6 +14,7 @@ from stage_world import KNOWN, ONE, TWO, World, lines, only, planned, spec_with
 
 from iconha_tui.cluster import corosync_conf
 from iconha_tui.engine.actions import Copy, Run, Upload
+from iconha_tui.engine.foresight import disruptive_actions, look_at_all
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Blocked, Done, Needed, Vault, View
 from iconha_tui.spec import Spec
@@ -347,26 +348,68 @@ runtime.members.2.status (str) = {status}
 """
 MEMBERS_2 = MEMBERS_3.replace("runtime.members", "runtime.totem.pg.mrp.srp.members")
 RUNNING = ["systemctl enable corosync", "systemctl restart corosync"]
-SUM = hashlib.sha256(corosync.wanted_conf(View(Spec(), KNOWN), ONE).encode()).hexdigest() + "\n"
+TOGETHER = "systemctl {} corosync pacemaker"
+SUM = hashlib.sha256(corosync.wanted_conf(View(Spec(), KNOWN), ONE).encode()).hexdigest()
+
+
+def daemons(
+    service: str = "active",
+    written: str = "100",
+    key: str = "-",
+    started: str = "200",
+    digest: str = SUM,
+    pacemaker: str = "inactive",
+    member: bool = False,
+    loaded: str = "-",
+    members: str = MEMBERS_3.format(status="joined"),
+) -> str:
+    """What a node says of its daemons; the times are those of the file, the key and the start."""
+    was = "member" if member else "new"
+    return "\n".join((service, written, key, started, digest, pacemaker, was, loaded, members))
 
 
 @pytest.mark.parametrize(
     ("said", "why", "plan"),
     [
-        ("active\n100\n200\n" + SUM + MEMBERS_3.format(status="joined"), None, []),
-        ("active\n100\n200\n" + SUM + MEMBERS_2.format(status="joined"), None, []),
-        ("active\n100\n200\n" + SUM + MEMBERS_3.format(status="left"), "PRep-02 has not joined.", []),
-        ("active\n100\n200\n" + SUM, "PRep-01 and PRep-02 have not joined.", []),
-        (
-            "active\n300\n200\n" + SUM + MEMBERS_3.format(status="joined"),
-            "Corosync runs with an older corosync.conf.",
-            [RUNNING[0], "systemctl stop pacemaker", RUNNING[1]],
-        ),
-        ("inactive\n300\n\n" + SUM, "Corosync does not run.", RUNNING),
+        (daemons(), None, []),
+        (daemons(members=MEMBERS_2.format(status="joined")), None, []),
+        (daemons(members=MEMBERS_3.format(status="left")), "PRep-02 has not joined.", []),
+        (daemons(members=""), "PRep-01 and PRep-02 have not joined.", []),
+        (daemons(written="300"), "Corosync runs with an older corosync.conf.", RUNNING),
+        (daemons(key="300"), "Corosync runs with an older corosync.conf.", RUNNING),
+        (daemons(written="300", loaded=SUM), None, []),
+        (daemons("inactive", "300", started="-"), "Corosync does not run.", RUNNING),
         ("failed\n", "Corosync does not run.", RUNNING),
         ("", "Corosync does not run.", RUNNING),
+        (daemons(pacemaker="active", member=True), None, []),
+        (
+            daemons(member=True),
+            "Corosync runs, and Pacemaker does not, though this node is part of a cluster.",
+            [RUNNING[0], TOGETHER.format("start")],
+        ),
+        (daemons("inactive", member=True), "Corosync does not run.", [RUNNING[0], TOGETHER.format("restart")]),
+        (
+            daemons(written="300", member=True),
+            "Corosync runs with an older corosync.conf.",
+            [RUNNING[0], TOGETHER.format("restart")],
+        ),
     ],
-    ids=["joined", "joined, corosync 2.4", "the other left", "alone", "older file", "stopped", "failed", "silent"],
+    ids=[
+        "joined",
+        "joined, corosync 2.4",
+        "the other left",
+        "alone",
+        "older file",
+        "older key",
+        "reloaded",
+        "stopped",
+        "failed",
+        "silent",
+        "in the cluster",
+        "member without Pacemaker",
+        "member with nothing",
+        "member with an older file",
+    ],
 )
 def test_corosync_is_started_restarted_or_only_waited_for(said: str, why: str | None, plan: list[str]) -> None:
     world = World()
@@ -378,13 +421,93 @@ def test_corosync_is_started_restarted_or_only_waited_for(said: str, why: str | 
     assert world.plan(corosync.Joined(), ONE) == plan
 
 
+LIVING = """<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
+    <stack type="corosync"/><current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>
+    <cluster_options maintenance-mode="{paused}"/></summary><nodes>
+    <node name="PRep-01" id="1" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    <node name="PRep-02" id="2" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    </nodes><resources><resource id="elastic-ip" resource_agent="ocf:heartbeat:awseip" role="Started" active="true"
+    orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="1">
+    <node name="{holder}" id="1" cached="true"/></resource></resources><status code="0" message="OK"/></pacemaker-result>"""
+"""A pair that serves: `holder` has the address."""
+
+CHANGES = [
+    ({"token_ms": 3500}, "reload"),
+    ({"port": 5410}, "restart"),
+    ({"transport": "knet"}, "restart"),
+    ({"cluster_name": "another"}, "restart"),
+    ({}, ""),
+]
+
+
+def living(change: dict[str, Any], holder: str = ONE) -> World:
+    """A pair that serves, looked at with a spec in which `change` was typed since."""
+    world = World(spec_with(corosync=change))
+    for name, node in world.nodes.items():
+        text = corosync.wanted_conf(View(Spec(), KNOWN), name)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        node.files[corosync.PATH] = text.encode()
+        node.files[records.NOTES] = f"{digest} {world.ctx.spec.tagged}\n".encode()
+        node.says["is-active"] = daemons(digest=digest, pacemaker="active", member=True)
+        node.says["crm_mon"] = LIVING.format(paused="false", holder=holder)
+        node.says["cibadmin"] = "<cib><configuration/></cib>"
+    return world
+
+
+@pytest.mark.parametrize(("change", "how"), CHANGES, ids=[how or "nothing" for _, how in CHANGES[:1]] + [
+    "port", "transport", "name", "nothing"
+])  # fmt: skip
+@pytest.mark.parametrize("holder", [ONE, TWO])
+def test_what_a_typed_value_means_for_a_pair_that_serves_is_told_before_anything_is_written(
+    change: dict[str, Any], how: str, holder: str
+) -> None:
+    world = living(change, holder)
+    needed = look_at_all([corosync.STAGE], world.ctx)
+    due = disruptive_actions([corosync.STAGE], world.ctx, needed)
+    standby = TWO if holder == ONE else ONE
+    if how != "restart":
+        assert due == []
+    else:
+        assert [(each.step, each.target) for each in due] == [
+            ("corosync.pause", holder),
+            ("corosync.restart_standby", standby),
+            ("corosync.restart_active", holder),
+        ]
+        assert all("stays where it is" in each.disruption.what for each in due)
+    told = [
+        line
+        for step in corosync.STAGE.steps
+        for target in step.targets(world.ctx.view)
+        for line in world.plan(step, target)
+    ]
+    assert any("corosync-cfgtool -R" in line for line in told) == (how == "reload")
+    assert not any("stop" in line.split() for line in told)
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_failover_is_paused_before_a_restart_also_where_the_file_was_written_just_before(written: bool) -> None:
+    """As in a run, in which the file is in place by now, and Corosync older than it."""
+    world = living({"port": 5410})
+    look_at_all([corosync.STAGE], world.ctx)
+    if written:
+        for name, node in world.nodes.items():
+            text = corosync.wanted_conf(world.ctx.view, name)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            node.files[corosync.PATH] = text.encode()
+            node.says["is-active"] = daemons(written="300", digest=digest, pacemaker="active", member=True)
+            world.probe(corosync.Configured(), name)
+    assert isinstance(world.probe(corosync.PAUSED, ONE), Needed)
+    (pause,) = world.plan(corosync.PAUSED, ONE)
+    assert "maintenance-mode --update true" in pause
+
+
 def test_a_file_that_somebody_has_saved_since_it_was_written_is_not_started_with() -> None:
     world = World()
     text = corosync.wanted_conf(world.ctx.view, ONE)
     node = world.nodes[ONE]
     node.files[records.NOTES] = f"{hashlib.sha256(text.encode()).hexdigest()} {world.ctx.spec.tagged}\n".encode()
     node.files[corosync.PATH] = text.replace("version: 2", "version: 2\n    token: 99").encode()
-    node.says["members"] = "active\n100\n200\n" + "0" * 64 + "\n" + MEMBERS_3.format(status="joined")
+    node.says["members"] = daemons(digest="0" * 64)
     found = world.probe(corosync.Joined(), ONE)
     assert isinstance(found, Blocked)
     assert "edited by somebody" in found.why
@@ -397,7 +520,7 @@ def test_a_file_that_somebody_has_saved_since_it_was_written_is_not_started_with
 def test_a_key_that_is_newer_than_corosync_counts_where_it_is_read(transport: str, version: str, looked: bool) -> None:
     world = World(spec_with(corosync={"transport": transport}), {f"{ONE}.corosync": version})
     world.probe(corosync.Joined(), ONE)
-    assert (f"stat -c %Y {corosync.PATH} {authkey.PATH}" in world.nodes[ONE].ran[0][-1]) == looked
+    assert (f"stat -c %Y {authkey.PATH}" in world.nodes[ONE].ran[0][-1]) == looked
 
 
 def test_the_time_to_join_is_the_specs_and_the_remedy_names_the_ports() -> None:
@@ -572,6 +695,21 @@ def test_a_record_that_is_another_clusters_or_damaged_counts_for_nothing() -> No
     for text in (b"", b"{", b"[]", b'{"cluster": "other", "stonith-enabled": "true"}'):
         world.nodes[ONE].files["/var/lib/iconha-tui/properties.json"] = text
         assert isinstance(world.probe(pacemaker.Properties(), ONE), Blocked)
+
+
+def test_a_second_set_of_properties_that_counts_is_seen() -> None:
+    """Which of two sets counts only the cluster knows: it is asked."""
+    world = World()
+    written = nvpair("stonith-enabled", "false") + nvpair("no-quorum-policy", "ignore")
+    world.nodes[ONE].says["cibadmin"] = cib(written)
+    remember(world, "properties", {"stonith-enabled": "false", "no-quorum-policy": "ignore"})
+    options = '<crm_mon><summary><cluster_options stonith-enabled="false" no-quorum-policy="{}"/></summary></crm_mon>'
+    world.nodes[ONE].says["crm_mon"] = options.format("stop")
+    found = world.probe(pacemaker.Properties(), ONE)
+    assert isinstance(found, Blocked)
+    assert "no-quorum-policy is stop, and ignore is wanted" in found.why
+    world.nodes[ONE].says["crm_mon"] = options.format("ignore")
+    assert isinstance(world.probe(pacemaker.Properties(), ONE), Done)
 
 
 def test_the_guides_two_properties_say_what_they_mean() -> None:

@@ -57,13 +57,38 @@ def masked(text: Text) -> str:
 
 
 @dataclass(frozen=True)
+class Disruption:
+    """What an action may do to a pair that serves. what: a sentence. seconds: how long it lasts, as expected."""
+
+    what: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.what} Expected: about {self.seconds:.0f} s."
+
+
+@dataclass(frozen=True)
+class Disruptive:
+    """An action of a plan that may stop a service, move or drop the address. shown: the command."""
+
+    stage: str
+    step: str
+    target: str
+    shown: str
+    disruption: Disruption
+
+    def line(self) -> str:
+        return f"{self.target}: {self.shown}\n  {self.disruption}"
+
+
+@dataclass(frozen=True)
 class Run:
     """A command on a node.
 
     argv: the command and its arguments; a pipeline is ("sh", "-c", script).
     root: through sudo -n. long: in a transient systemd unit, so that it outlives the connection.
     stdin: fed to the command; the place for secrets. timeout: seconds until the run gives up.
-    ok: exit codes that count as success. why: one line for the operator.
+    ok: exit codes that count as success. why: one line for the operator. disruption: what it may do to a pair that serves.
     """
 
     target: str
@@ -74,6 +99,7 @@ class Run:
     stdin: Text | None = None
     timeout: float = 120.0
     ok: frozenset[int] = frozenset({0})
+    disruption: Disruption | None = None
 
     def shown(self) -> str:
         """The command line as one would type it on the node."""

@@ -42,6 +42,11 @@ class Forecast:
     left: float
     slow: bool = False
 
+    @property
+    def percent(self) -> int:
+        """The share in whole per cent: 100 only where all is done."""
+        return int(self.share * 100)
+
     def words(self) -> str:
         """What is left, no more precise than it is known."""
         if self.slow:

@@ -69,7 +69,7 @@ class ActionStarted:
 
 @dataclass(frozen=True)
 class Output:
-    """Lines that a target said, clean of control sequences and secrets. Never journalled: the transcript keeps them."""
+    """Lines that a target said, clean of control sequences and secrets. Never journalled: the transcript has them."""
 
     stage: str
     step: str
@@ -79,6 +79,8 @@ class Output:
 
 @dataclass(frozen=True)
 class ActionFinished:
+    """code: how a command ended, also where that is a failure, -1 where it was killed; None: of an action that has none."""
+
     stage: str
     step: str
     target: str
@@ -128,10 +130,13 @@ class StepFinished:
 
 @dataclass(frozen=True)
 class StageFinished:
+    """settings: the digest (Spec.settings_digest) of what the stage was run or looked at with; "" where it was not kept."""
+
     stage: str
     outcome: Outcome
     changed: bool
     seconds: float
+    settings: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, waits_for
 from iconha_tui.engine.events import ActionFinished, ActionStarted, ActionStopped, OnEvent, Output
+from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Context
 from iconha_tui.errors import Cancelled, Trouble
 
@@ -37,17 +38,23 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
 
         began = time.monotonic()
         try:
-            code = _one(action, ctx, f"{ctx.spec.tagged}.{step}.{target}.{index}", said)
+            done = _one(action, ctx, f"{ctx.spec.tagged}.{step}.{target}.{index}", said)
         except Cancelled as cancelled:
             if cancelled.left:
                 emit(ActionStopped(stage, step, target, index, cancelled.left, ctx.vault.mask(cancelled.what)))
             raise
         except Trouble as trouble:
             raise ActionFailed(trouble, shown) from trouble
+        code = None if done is None else done.code
         emit(ActionFinished(stage, step, target, index, round(time.monotonic() - began, 3), code))
+        if done and isinstance(action, Run) and done.code not in action.ok:
+            ended = "ended without an exit code" if done.code == -1 else f"ended with exit code {done.code}"
+            detail = ctx.vault.mask(done.tail)
+            raise ActionFailed(Trouble(f"The command {ended}.", where=action.target, detail=detail), shown)
 
 
-def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], None]) -> int | None:
+def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], None]) -> Completed | None:
+    """Raises Trouble where it could not be carried out. How a command ended is what comes back."""
     match action:
         case Run():
             return _run(action, ctx, key, said)
@@ -73,20 +80,15 @@ def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], Non
     return None
 
 
-def _run(action: Run, ctx: Context, key: str, said: Callable[[list[str]], None]) -> int:
+def _run(action: Run, ctx: Context, key: str, said: Callable[[list[str]], None]) -> Completed:
     node = ctx.node(action.target)
     if action.long:
-        done = node.run_long(key, action.argv, timeout=action.timeout, on_lines=said, cancel=ctx.cancel)
-    else:
-        done = node.run(
-            action.argv,
-            root=action.root,
-            stdin=None if action.stdin is None else ctx.vault.reveal(action.stdin).encode(),
-            timeout=action.timeout,
-            on_lines=said,
-            cancel=ctx.cancel,
-        )
-    if done.code not in action.ok:
-        ended = "ended without an exit code" if done.code == -1 else f"ended with exit code {done.code}"
-        raise Trouble(f"The command {ended}.", where=action.target, detail=ctx.vault.mask(done.tail))
-    return done.code
+        return node.run_long(key, action.argv, timeout=action.timeout, on_lines=said, cancel=ctx.cancel)
+    return node.run(
+        action.argv,
+        root=action.root,
+        stdin=None if action.stdin is None else ctx.vault.reveal(action.stdin).encode(),
+        timeout=action.timeout,
+        on_lines=said,
+        cancel=ctx.cancel,
+    )

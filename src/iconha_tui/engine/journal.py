@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iconha_tui import disk
+from iconha_tui.engine import transcript
 from iconha_tui.engine.events import (
     PASSED,
     ActionFinished,
@@ -32,7 +34,10 @@ from iconha_tui.engine.events import (
 )
 from iconha_tui.errors import Trouble
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from iconha_tui.spec import Spec
+
+FORMAT = 2
 """The version of the journal's form; every run's first line has it. A journal of a newer one is refused, never guessed at."""
 
 LINE_BYTES = 1 << 20
@@ -40,7 +45,7 @@ LINE_BYTES = 1 << 20
 
 
 class Journal:
-    """Appends events to journal.jsonl and output to transcript.log (both 0600). An observer: call it with events.
+    """Appends events to journal.jsonl, and the same for a reader to transcript.log (both 0600). An observer: call it with events.
 
     Each event is on disk before the call returns, so before the next action starts. Raises Trouble where it cannot be, and
     nothing half-written stays. Output that cannot be kept is Trouble at the next event: no command is cut off for it.
@@ -55,21 +60,22 @@ class Journal:
 
     def __call__(self, event: Event) -> None:
         with self._lock:
-            if isinstance(event, Output):
-                self._keep(event)
-            elif not isinstance(event, Waiting):
+            if isinstance(event, Waiting):
+                return
+            at = time.time()
+            self._tell(event, at)
+            if not isinstance(event, Output):
                 if self._lost:
                     raise self._lost
-                data = to_dict(event, time.time())
+                data = to_dict(event, at)
                 if isinstance(event, RunStarted):
                     data["format"] = FORMAT
                 self._events.add(f"{json.dumps(data)}\n")
                 self._events.sync()
 
-    def _keep(self, output: Output) -> None:
-        stamp = time.strftime("%H:%M:%S")
+    def _tell(self, event: Event, at: float) -> None:
         try:
-            self._transcript.add("".join(f"{stamp} {output.target} | {line}\n" for line in output.lines))
+            self._transcript.add(transcript.lines_of(event, at))
         except Trouble as trouble:
             self._lost = trouble
 
@@ -168,7 +174,10 @@ def _mend(path: Path) -> None:
 
 @dataclass
 class StageProgress:
-    """One stage so far. state: todo, running, or how it ended (events.Outcome). seconds: of its last run."""
+    """One stage so far. state: todo, running, or how it ended (events.Outcome). seconds: of its last run.
+
+    settings: the digest of what it ended with; "" where an older journal has none.
+    """
 
     state: str = "todo"
     seconds: float = 0.0
@@ -177,6 +186,7 @@ class StageProgress:
     changed: bool = False
     worked: float = 0.0
     """When the run ended that took `seconds`: the one that last had something to do."""
+    settings: str = ""
 
 
 @dataclass
@@ -226,6 +236,12 @@ class Progress:
     def stage(self, name: str) -> StageProgress:
         return self.stages.setdefault(name, StageProgress())
 
+    def state_under(self, name: str, spec: Spec) -> str:
+        """How a stage stands under a spec: its state; "changed" where it has passed, and its settings were changed since."""
+        entry = self.stages.get(name, StageProgress())
+        changed = entry.state in PASSED and entry.settings and entry.settings != spec.settings_digest(name)
+        return "changed" if changed else entry.state
+
     @property
     def note(self) -> str:
         """What the operator must know of the journal itself, "" where nothing is wrong with it."""
@@ -261,10 +277,10 @@ class Progress:
             case StepFinished():
                 self.steps[event.step] = event.outcome
                 if event.outcome not in PASSED and self._survey is None:
-                    self.failure = event
+                    self.failure = self.failure or event  # what comes after it only tells how the pair is left
             case StageFinished(stage=name):
                 entry = self.stage(name)
-                entry.state, entry.at = event.outcome, at
+                entry.state, entry.at, entry.settings = event.outcome, at, event.settings
                 entry.changed = entry.changed or event.changed
                 if event.changed or not entry.seconds:
                     entry.seconds, entry.worked = event.seconds, at

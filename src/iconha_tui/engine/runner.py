@@ -6,9 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 from iconha_tui import __version__
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.events import (
     PASSED,
     OnEvent,
@@ -22,6 +24,7 @@ from iconha_tui.engine.events import (
     StepStarted,
     Waiting,
 )
+from iconha_tui.engine.foresight import HOW_TO_ALLOW, disruptive, refusal
 from iconha_tui.engine.interpreter import ActionFailed, carry_out
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict
 from iconha_tui.errors import Cancelled, Lost, Trouble
@@ -34,12 +37,15 @@ POLL = 0.5
 """Seconds between two looks of a verify that is waited for."""
 
 
-def run(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = ()) -> RunFinished:
+def run(
+    stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = (), last: Step | None = None
+) -> RunFinished:
     """Makes every step of `stages` true, in order. Stops at the first that fails, is blocked or is cancelled.
 
     skip: ids of steps that are only looked at, and passed over where they are not done; one that is not safe to skip is not.
+    last: a step with which the stage ends in which the run ends, whatever that end is, where something may have changed.
     """
-    return _pass_through(stages, ctx, emit, skip, act=True)
+    return _pass_through(stages, ctx, emit, skip, act=True, last=last)
 
 
 def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = ()) -> RunFinished:
@@ -48,7 +54,13 @@ def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collectio
 
 
 def _pass_through(
-    stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str], *, act: bool
+    stages: Sequence[Stage],
+    ctx: Context,
+    emit: OnEvent,
+    skip: Collection[str],
+    *,
+    act: bool,
+    last: Step | None = None,
 ) -> RunFinished:
     began = time.monotonic()
     emit(RunStarted([stage.name for stage in stages], "run" if act else "survey", __version__))
@@ -58,6 +70,9 @@ def _pass_through(
         for stage in stages:
             finished = _stage(stage, ctx, emit, pool, skip, act)
             changed = changed or finished.changed
+            ends = stage is stages[-1] or finished.outcome not in PASSED
+            if last and ends and (changed or finished.outcome in PASSED):
+                finished = _closed(finished, last, ctx, emit, pool)
             emit(finished)
             outcome = _after(outcome, finished.outcome)
             if outcome not in PASSED:
@@ -88,7 +103,25 @@ def _stage(
         outcome = _after(outcome, finished.outcome)
         if outcome not in PASSED:
             break
-    return StageFinished(stage.name, outcome, changed, round(time.monotonic() - began, 3))
+    seconds = round(time.monotonic() - began, 3)
+    return StageFinished(stage.name, outcome, changed, seconds, ctx.spec.settings_digest(stage.name))
+
+
+def _closed(
+    finished: StageFinished, last: Step, ctx: Context, emit: OnEvent, pool: ThreadPoolExecutor
+) -> StageFinished:
+    """The end of a run's stage, after a last step. One that was stopped is only looked at: nothing is waited for."""
+    stopped = finished.outcome == "cancelled"
+    if stopped:
+        ctx.cancel = Cancel()  # another stop ends the look as well
+    emit(StepStarted(finished.stage, last.id, last.title))
+    end = _step(finished.stage, last, ctx, emit, pool, act=not stopped, pass_over=False)
+    if end.outcome == "todo":
+        end = replace(end, outcome="failed", remedy=last.remedy(ctx.view))
+    emit(end)
+    if finished.outcome not in PASSED or end.outcome == "done":
+        return finished
+    return replace(finished, outcome=end.outcome)
 
 
 def _step(
@@ -114,6 +147,9 @@ def _step(
         if needed:
             view = ctx.view
             plans = {target: step.plan(view, target) for target in needed}
+            due = [each for plan in plans.values() for each in disruptive(stage, step.id, plan, ctx)]
+            if due and not ctx.permit(due):
+                return finish("blocked", refusal(due), where=due[0].target, remedy=HOW_TO_ALLOW)
             changed = any(plans.values())
             _on_all(
                 pool,

@@ -190,7 +190,8 @@ def _conditions(step: Step, view: View) -> list[str]:
 def _action(action: Action) -> list[str]:
     match action:
         case Run():
-            return [f"on {shlex.quote(action.target)} {_quoted(_command(action))} </dev/null"]
+            warning = [f"# {line}" for line in str(action.disruption).splitlines()] if action.disruption else []
+            return [*warning, f"on {shlex.quote(action.target)} {_quoted(_command(action))} </dev/null"]
         case Upload():
             check = f" {_quoted(shlex.join(action.check).replace('{}', _TEMPORARY))}" if action.check else ""
             put = _put(action.target, action.path, action.mode, action.owner, keep=action.backup)

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from iconha_tui import log
-from iconha_tui.engine.actions import MASK, Action, Lookup, NodeLookup, Run, SecretRef, Text, unknown
+from iconha_tui.engine.actions import MASK, Action, Disruptive, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
@@ -124,6 +124,7 @@ class Context:
 
     cloud: AWS with the operator's credentials; node_cloud: with the keys that the nodes will use.
     node: a machine by name, connected when first used. reach: why a TCP port (host, port) does not answer, "" when it does.
+    permit: whether what may disrupt a pair that serves is allowed; asked before each step that would do so.
     """
 
     spec: Spec
@@ -134,6 +135,7 @@ class Context:
     vault: Vault = field(default_factory=Vault)
     facts: dict[str, Any] = field(default_factory=dict)
     cancel: Cancel = field(default_factory=Cancel)
+    permit: Callable[[Sequence[Disruptive]], bool] = lambda _due: True
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
@@ -161,6 +163,8 @@ class Step(ABC):
     departs: why this step does otherwise, "" where it does not. patience: seconds that verify may take to come true.
     skip: what stays open when the operator goes on without it, "" where that is not safe; vital: why it is not.
     usual: seconds that it takes where there is work to do, as measured on the lab.
+    foreseen: its plan is reckoned from spec and facts alone and is empty where nothing is to be done, so that what earlier steps
+    make necessary in it is known before they run.
     """
 
     id: str
@@ -171,6 +175,7 @@ class Step(ABC):
     skip: str = ""
     vital: str = "The steps after it build on it."
     usual: float = 0.5
+    foreseen: bool = False
 
     def targets(self, view: View) -> Sequence[str]:
         """Where it works: node names or AWS. They are worked on at the same time."""

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from iconha_tui.engine.step import Stage
-from iconha_tui.stages import authkey, awscli, corosync, credentials, elastic_ip, instances, pacemaker, packages
+from iconha_tui.stages import (
+    authkey,
+    awscli,
+    corosync,
+    credentials,
+    elastic_ip,
+    instances,
+    pacemaker,
+    packages,
+    serving,
+)
 
 STAGES: tuple[Stage, ...] = (
     credentials.STAGE,
@@ -15,3 +25,6 @@ STAGES: tuple[Stage, ...] = (
     awscli.STAGE,
     elastic_ip.STAGE,
 )
+
+SERVES = serving.Serves()
+"""The look at the pair with which a run ends."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 
-from iconha_tui.engine.actions import Action, Run, SecretRef, Text, Upload
-from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
-from iconha_tui.stages.corosync import MOVES
+from iconha_tui.engine.actions import Action, Disruption, Run, SecretRef, Text, Upload
+from iconha_tui.engine.step import Context, Done, Facts, Needed, Stage, Step, Verdict, View
+from iconha_tui.stages import maintenance
 from iconha_tui.stages.pacemaker import read_status
 from iconha_tui.text import whole_number
 
@@ -89,13 +90,14 @@ class Region(Step):
     departs = "Appended there it lands in [Install] and has no effect: a systemd drop-in is what Pacemaker reads."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
+        facts = {f"{target}.region_given": ctx.spec.aws.region, f"{target}.region_used": _region_used(ctx, target)}
         there = ctx.node(target).read(DROP_IN)
         if there is None or there.decode(errors="replace") != _drop_in(ctx.spec.aws.region):
-            return Needed("The drop-in is not there.")
+            return Needed("The drop-in is not there.", facts)
         known = ctx.node(target).run(("systemctl", "show", "-p", "Environment", "pacemaker")).stdout
         if f"AWS_DEFAULT_REGION={ctx.spec.aws.region}" not in known.strip().removeprefix("Environment=").split():
-            return Needed("systemd has not read the drop-in yet.")
-        return Done(DROP_IN)
+            return Needed("systemd has not read the drop-in yet.", facts)
+        return Done(DROP_IN, facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
         return [
@@ -104,8 +106,38 @@ class Region(Step):
         ]
 
 
+_USED = (
+    "p=$(systemctl show -p MainPID pacemaker | cut -d= -f2); "
+    'if [ "$p" = 0 ]; then echo stopped; '
+    "else tr '\\0' '\\n' <\"/proc/$p/environ\" | grep ^AWS_DEFAULT_REGION=; fi"
+)
+
+
+def _region_used(ctx: Context, node: str) -> str:
+    """The region with which Pacemaker runs on a node: "" where it has none, "stopped" where it does not run."""
+    said = ctx.node(node).run(("sh", "-c", _USED)).stdout.strip()
+    return said.removeprefix("AWS_DEFAULT_REGION=")
+
+
+def _due(view: View, node: str) -> bool:
+    """Whether Pacemaker on a node runs without the region, by the last look."""
+    used = view.facts.get(f"{node}.region_used")
+    return used is not None and used != view.spec.aws.region
+
+
+class Paused(maintenance.Paused):
+    def __init__(self) -> None:
+        super().__init__("awscli")
+
+    def due(self, view: View) -> bool:
+        return any(_due(view, node) for node in view.spec.names)
+
+    def look(self, ctx: Context) -> Facts:
+        return {f"{node}.region_used": _region_used(ctx, node) for node in ctx.spec.names}
+
+
 class Reread(Step):
-    """One node after the other: what runs on the one moves to the other meanwhile, and no election is waited for."""
+    """One node after the other, the standby first: the other keeps the cluster, and no election is waited for."""
 
     vital = "It also waits until the node is back in the cluster: without it the pair may be no pair."
     usual = 2.5
@@ -117,34 +149,34 @@ class Reread(Step):
         self.title = f"Pacemaker on the {('active', 'passive')[which]} node knows the region"
 
     def targets(self, view: View) -> Sequence[str]:
-        return [view.spec.names[self._which]]
+        return [maintenance.standby(view) if self._which else maintenance.active(view)]
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        wanted = f"AWS_DEFAULT_REGION={ctx.spec.aws.region}"
-        script = (
-            "p=$(systemctl show -p MainPID pacemaker | cut -d= -f2); "
-            'if [ "$p" = 0 ]; then echo stopped; '
-            "else tr '\\0' '\\n' <\"/proc/$p/environ\" | grep ^AWS_DEFAULT_REGION=; fi"
-        )
-        said = ctx.node(target).run(("sh", "-c", script)).stdout.strip()
-        if said == "stopped":
-            return Needed("Pacemaker does not run.")
-        if said != wanted:
-            return Needed("Pacemaker runs without it yet.")
+        used = _region_used(ctx, target)
+        facts = {f"{target}.region_used": used}
+        if used == "stopped":
+            return Needed("Pacemaker does not run.", facts)
+        if used != ctx.spec.aws.region:
+            return Needed("Pacemaker runs without it yet.", facts)
         status = read_status(ctx, target)
         node = status.node(target) if status else None
         if not (status and status.dc and node and node.online and not node.pending):
-            return Needed(f"{target} is not back in the cluster yet.")
-        return Done(wanted)
+            return Needed(f"{target} is not back in the cluster yet.", facts)
+        return Done(f"AWS_DEFAULT_REGION={used}", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
+        if view.facts.get(f"{target}.region_used") == view.spec.aws.region:
+            return []  # it is only waited for
+        held = bool(view.facts.get("held"))
+        what = "Pacemaker restarts on this node. It is in maintenance mode, so the Elastic IP stays where it is."
         return [
             Run(
                 target,
                 ("systemctl", "restart", "pacemaker"),
-                f"the other node keeps the cluster meanwhile; {MOVES}",
+                "the other node keeps the cluster meanwhile",
                 long=True,
                 timeout=300,
+                disruption=Disruption(what, 10) if held else None,
             )
         ]
 
@@ -153,6 +185,9 @@ class Reread(Step):
 
     def patience_for(self, view: View) -> float:
         return float(view.spec.pacemaker.settle)
+
+
+PAUSED = Paused()
 
 
 def _drop_in(region: str) -> str:
@@ -214,29 +249,86 @@ def _remembered(view: View, node: str) -> str:
     )
 
 
-def _proof(view: View, node: str) -> str:
-    """awseip's calls, at once. The options are awseip's own (resource-agents, heartbeat/awseip).
+LIMITS = "--cli-connect-timeout 8 --cli-read-timeout 20"
+CALLS = ("DescribeInstances", "DescribeAddresses", "AssociateAddress", "DisassociateAddress")
+"""What awseip calls, as EC2 names it."""
+
+
+def trials(aws: str, instance: str, allocation: str) -> list[str]:
+    """Shell lines that try awseip's calls, all at once; those that change something as a dry run. Each says "NAME: allowed" or
+    "NAME: refused: REASON"; $failed holds the refused ones afterwards. The options are awseip's own (resource-agents,
+    heartbeat/awseip).
 
     EC2 answers a dry run that would be allowed with the error DryRunOperation (EC2 API Reference, "DryRun").
     """
-    tries = "AWS_MAX_ATTEMPTS=2"  # an API that cannot be reached would take five minutes by default
-    limits = "--cli-connect-timeout 8 --cli-read-timeout 20"
-    aws = f"{tries} {view.fact(f'{node}.aws')} --profile default --region {view.spec.aws.region} {limits} ec2"
-    instance, allocation = view.fact(f"{node}.instance_id"), view.fact("allocation_id")
-    calls = {
-        "DescribeInstances": f"describe-instances --instance-ids {instance}",
-        "DescribeAddresses": f"describe-addresses --allocation-ids {allocation}",
-        "AssociateAddress": f"associate-address --dry-run --allocation-id {allocation} --instance-id {instance}",
-        "DisassociateAddress": "disassociate-address --dry-run --association-id eipassoc-00000000000000000",
-    }
-    lines = ["try() {", "  name=$1; shift", f'  out=$({aws} "$@" 2>&1) && echo "$name: allowed" && return']
-    lines += [
+    options = _options(instance, allocation)
+    return [
+        "try() {",
+        "  name=$1; shift",
+        f'  out=$({aws} "$@" 2>&1) && echo "$name: allowed" && return',
         '  case "$out" in *DryRunOperation*|*InvalidAssociationID*) echo "$name: allowed"; return ;; esac',
         '  echo "$name: refused: $out"; return 1',
         "}",
         "failed=",
-        *(f"try {name} {call} & p{number}=$!" for number, (name, call) in enumerate(calls.items())),
-        *(f'wait $p{number} || failed="$failed ec2:{name}"' for number, name in enumerate(calls)),
+        *(f"try {name} {call} & p{number}=$!" for number, (name, call) in enumerate(zip(CALLS, options, strict=True))),
+        *(f'wait $p{number} || failed="$failed ec2:{name}"' for number, name in enumerate(CALLS)),
+    ]
+
+
+def _options(instance: str, allocation: str) -> tuple[str, ...]:
+    return (
+        f"describe-instances --instance-ids {instance}",
+        f"describe-addresses --allocation-ids {allocation}",
+        f"associate-address --dry-run --allocation-id {allocation} --instance-id {instance}",
+        "disassociate-address --dry-run --association-id eipassoc-00000000000000000",
+    )
+
+
+_IN_ONE_PROCESS = """\
+import io, sys
+from contextlib import redirect_stderr, redirect_stdout
+from awscli.clidriver import create_clidriver
+driver = create_clidriver()
+silent = ""  # an API that cannot be reached by one call is not waited for by the next
+for line in sys.argv[1:]:
+    name, *words = line.split()
+    if silent:
+        print(name + ": refused: " + silent, flush=True)
+        continue
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        try:
+            code = driver.main(words)
+        except SystemExit as end:
+            code = end.code
+    said = out.getvalue()
+    silent = said.strip() if code and "endpoint URL" in said else ""
+    allowed = not code or "DryRunOperation" in said or "InvalidAssociationID" in said
+    print(name + (": allowed" if allowed else ": refused: " + said.strip()), flush=True)
+"""
+
+
+def trials_in_one_process(aws: str, profile: str, instance: str, allocation: str) -> str:
+    """A shell script that says the same as `trials`, for a third of the CPU time: most of what a call costs is the start of the
+    CLI, which where it is a Python program can make all four in one process. Its own interpreter runs it."""
+    lines = " ".join(
+        f'"{name} --profile {profile} {LIMITS} ec2 {call}"'
+        for name, call in zip(CALLS, _options(instance, allocation), strict=True)
+    )
+    fallback = "\n".join(trials(f'"{aws}" --profile "{profile}" {LIMITS} ec2', f'"{instance}"', f'"{allocation}"'))
+    return (
+        "export AWS_MAX_ATTEMPTS=2\n"
+        f'python=$(head -c 200 "{aws}" | grep -a -m 1 "^#!.*python" | cut -c 3-)\n'
+        f'if [ -n "$python" ] && $python -B -c {shlex.quote(_IN_ONE_PROCESS)} {lines}; then :; else\n{fallback}\nfi'
+    )
+
+
+def _proof(view: View, node: str) -> str:
+    """Tries awseip's calls, and remembers where all are allowed."""
+    tries = "AWS_MAX_ATTEMPTS=2"  # an API that cannot be reached would take five minutes by default
+    aws = f"{tries} {view.fact(f'{node}.aws')} --profile default --region {view.spec.aws.region} {LIMITS} ec2"
+    lines = trials(aws, view.fact(f"{node}.instance_id"), view.fact("allocation_id"))
+    lines += [
         '[ -z "$failed" ] || { echo "Refused:$failed"; exit 1; }',
         f"install -d -m 0700 {PROOF.rpartition('/')[0]} && {_digest(view, node)} > {PROOF}",
     ]
@@ -250,5 +342,5 @@ STAGE = Stage(
         "Root on both machines gets what awseip needs to speak to AWS: keys or the instance's role, and the region. Then each "
         "machine proves it by the very calls that awseip makes, so that nothing is left to be found out at the failover."
     ),
-    steps=(Configured(), Region(), Reread(1), Reread(0), Proven()),
+    steps=(Configured(), Region(), PAUSED, Reread(1), Reread(0), maintenance.Resumed(PAUSED), Proven()),
 )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from iconha_tui.cluster import corosync_cmap
 from iconha_tui.cluster.corosync_conf import (
     CorosyncSettings,
     Finding,
@@ -12,20 +16,19 @@ from iconha_tui.cluster.corosync_conf import (
     check,
     departures,
     has_errors,
+    only_reloadable,
+    parse,
     render,
 )
 from iconha_tui.cluster.membership import parse_members
-from iconha_tui.engine.actions import Action, Run, Upload, unknown, unknown_facts
-from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown, unknown_facts
+from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import records
+from iconha_tui.stages import maintenance, records
 from iconha_tui.stages.authkey import PATH as KEY
 from iconha_tui.text import whole_number
 
 PATH = records.COROSYNC_CONF
-
-MOVES = "the address may leave the node with it, and our connection: so it runs in a unit"
-
 
 # RFC 5737 addresses stand in for the ones that are not known yet, and are replaced by markers in the rendered text.
 _STAND_INS = ("192.0.2.1", "192.0.2.2")
@@ -100,6 +103,7 @@ class Configured(Step):
     id = "corosync.conf"
     title = "corosync.conf is in place"
     usual = 0.3
+    foreseen = True
     guide = "vi /etc/corosync/corosync.conf; chown root:root; chmod 644"
     departs = " ".join(
         dict.fromkeys(
@@ -125,10 +129,16 @@ class Configured(Step):
             )
         there = records.standing(ctx, target, text)
         facts = {
-            f"{target}.conf_as_wanted": there.whose == "wanted",
+            f"{target}.conf_text": there.text,
+            f"{target}.conf_remembered": there.remembered,
             f"{target}.conf_sha256": there.digest,
             f"{target}.conf_foreign": there.digest[: records.DIGITS] if there.foreign else None,
         }
+        if there.text not in (None, text):
+            # Once it is written nobody can tell from the node what it has replaced.
+            # A file that Corosync has not taken up itself may change more than the step from it to the wanted one.
+            reloads = only_reloadable(there.text or "", text) and _look(ctx, target).stale != "restart"
+            facts[f"{target}.conf_reloadable"] = _digest(text) if reloads else None
         if there.whose == "somebody's":
             return Blocked(there.foreign, there.remedy, facts)
         if there.whose == "wanted" and there.remembered:
@@ -139,8 +149,8 @@ class Configured(Step):
         old = str(view.facts.get(f"{target}.corosync") or "").startswith("2.")
         judge = ("env", "COROSYNC_MAIN_CONFIG_FILE={}", "corosync", "-t") if old else ("corosync", "-t", "-c", "{}")
         text = wanted_conf(view, target)
-        if view.facts.get(f"{target}.conf_as_wanted"):
-            return [records.note_conf(view, target, text)]
+        if view.facts.get(f"{target}.conf_text") == text:
+            return [] if view.facts.get(f"{target}.conf_remembered") else [records.note_conf(view, target, text)]
         upload = Upload(
             target,
             PATH,
@@ -157,18 +167,185 @@ class Configured(Step):
         return "Correct what corosync names in the editor of the corosync stage, then retry; the old file is still in place."
 
 
+LOADED = "iconha.loaded"
+"""Corosync's own map (cmap) holds this key: the SHA-256 of the corosync.conf that it was told to reload. A restart forgets it."""
+
+_OR_DASH = "2>/dev/null | grep . || echo -"
 _STATE = (
-    f"systemctl is-active corosync; stat -c %Y {PATH} @KEY@ 2>/dev/null | sort -n | tail -n 1; "
-    "date -d \"$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)\" +%s; "
-    f"sha256sum {PATH} | cut -d' ' -f1; "
+    "systemctl is-active corosync; "
+    f"stat -c %Y {PATH} {_OR_DASH}; stat -c %Y @KEY@ {_OR_DASH}; "
+    f'date -d "$(systemctl show -p ActiveEnterTimestamp corosync | cut -d= -f2)" +%s {_OR_DASH}; '
+    f"sha256sum {PATH} 2>/dev/null | cut -d' ' -f1 | grep . || echo -; "
+    "systemctl is-active pacemaker; test -e /var/lib/pacemaker/cib/cib.xml && echo member || echo new; "
+    f"corosync-cmapctl -g {LOADED} 2>/dev/null | sed 's/.* = //' | grep . || echo -; "
     "corosync-cmapctl 2>/dev/null | grep members"
-)  # fmt: skip
+)
+"""Prints a line each: service, time of the file, time of the key, start, digest, service, member or new, what was loaded; and
+the members."""
+
+Change = Literal["", "reload", "restart"]
 
 
-def _state(view: View, node: str) -> str:
+def _script(view: View, node: str) -> str:
     """A script that looks at Corosync. A key that is newer than it counts where Corosync reads one: not with udpu on 3."""
     keyed = view.spec.corosync.transport == "knet" or str(view.facts.get(f"{node}.corosync") or "").startswith("2.")
-    return _STATE.replace("@KEY@", KEY if keyed else "")
+    return _STATE.replace("@KEY@", KEY if keyed else "/nonexistent")
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a node says of its daemons. stale: what Corosync needs to take up the file, or the key, that is there now."""
+
+    corosync: bool
+    pacemaker: bool
+    was_member: bool
+    digest: str
+    stale: Change
+    members: str
+
+    def facts(self, node: str) -> Facts:
+        return {
+            f"{node}.corosync_runs": self.corosync,
+            f"{node}.corosync_stale": self.stale,
+            f"{node}.pacemaker_runs": self.pacemaker,
+            f"{node}.was_member": self.was_member,
+        }
+
+
+def _look(ctx: Context, node: str) -> _State:
+    """The state of a node. Raises Trouble."""
+    said = ctx.node(node).run(("sh", "-c", _script(ctx.view, node))).stdout.splitlines()
+    said += [""] * (8 - len(said))
+    runs = said[0] == "active"
+    written, key, started = (whole_number(each) for each in said[1:4])
+    stale: Change = ""
+    if runs and started is not None:
+        if key is not None and key > started:
+            stale = "restart"
+        elif written is not None and written > started and said[7] != said[4]:
+            stale = "reload" if ctx.view.facts.get(f"{node}.conf_reloadable") == said[4] else "restart"
+    return _State(runs, said[5] == "active", said[6] == "member", said[4], stale, "\n".join(said[8:]))
+
+
+def change_of(view: View, node: str) -> Change:
+    """What Corosync on a node needs once this stage has written its file."""
+    if not view.facts.get(f"{node}.corosync_runs"):
+        return ""
+    text = view.facts.get(f"{node}.conf_text")
+    found: Change = view.facts.get(f"{node}.corosync_stale") or ""
+    wanted = wanted_conf(view, node)
+    if found == "restart" or text in (None, wanted):
+        return found
+    return "reload" if only_reloadable(str(text), wanted) else "restart"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Paused(maintenance.Paused):
+    def __init__(self) -> None:
+        super().__init__("corosync")
+
+    def due(self, view: View) -> bool:
+        return any(change_of(view, node) == "restart" for node in view.spec.names)
+
+    def look(self, ctx: Context) -> Facts:
+        return {key: value for node in ctx.spec.names for key, value in _look(ctx, node).facts(node).items()}
+
+
+class Reloaded(Step):
+    """Corosync takes up the file without a restart, where only such values have changed as it takes so."""
+
+    id = "corosync.reload"
+    title = "Corosync reads what has changed, without a restart"
+    vital = "Until then it runs with the old values."
+    departs = "The guide restarts Corosync. For these values a reload is enough: nothing stops, and the address stays."
+    usual = 0.5
+    patience = 20.0
+    foreseen = True
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        state = _look(ctx, target)
+        if state.stale == "reload":
+            return Needed("Corosync runs with older values.", state.facts(target))
+        return Done("a restart is due" if state.stale else "nothing to reload", state.facts(target))
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        if change_of(view, target) != "reload":
+            return []
+        wanted = wanted_conf(view, target)
+        # Both nodes ask for a reload at the same time, and Corosync answers the second with "try again".
+        script = f"for i in 1 2 3 4 5; do corosync-cfgtool -R && break; sleep 1; done && {_effective(wanted)}"
+        note = f"corosync-cmapctl -s {LOADED} str {_digest(wanted)}"
+        return [Run(target, ("sh", "-c", f"{script} && {note}"), "no daemon stops, and the address stays where it is")]
+
+
+def _effective(text: str) -> str:
+    """A test that Corosync's effective token timeout is the one in `text`; true where `text` has none."""
+    token = corosync_cmap.build(parse(text)).number("totem.token")
+    if not token:
+        return "true"
+    return f"[ \"$(corosync-cmapctl -g runtime.config.totem.token | sed 's/.* = //')\" = {token} ]"
+
+
+class Restarted(Step):
+    """One node after the other, the standby first. systemd stops and starts both daemons in one transaction, which goes on
+    whatever becomes of the program and of the connection: Pacemaker is never left stopped."""
+
+    vital = "Until then Corosync runs with the old file."
+    departs = "The guide starts both nodes at once. Here each is back before the next one restarts."
+    usual = 5.0
+    foreseen = True
+
+    def __init__(self, which: Literal["standby", "active"]) -> None:
+        self._which = which
+        self.id = f"corosync.restart_{which}"
+        self.title = f"Corosync on the {which} node runs with the new file"
+
+    def targets(self, view: View) -> Sequence[str]:
+        return [maintenance.standby(view) if self._which == "standby" else maintenance.active(view)]
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        state = _look(ctx, target)
+        facts = state.facts(target)
+        if state.stale == "restart" and state.pacemaker:
+            return Needed("Corosync runs with an older file.", facts)
+        return Done("nothing to restart", facts)
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        if change_of(view, target) != "restart" or not view.facts.get(f"{target}.pacemaker_runs"):
+            return []
+        held = bool(view.facts.get("held"))
+        what = "Corosync and Pacemaker restart on this node."
+        what += " Pacemaker is in maintenance mode, so the Elastic IP stays where it is." if held else ""
+        return [
+            Run(
+                target,
+                ("systemctl", "restart", "corosync", "pacemaker"),
+                "both daemons, in one transaction of systemd",
+                long=True,
+                timeout=300,
+                disruption=Disruption(what, 30) if held else None,
+            )
+        ]
+
+    def verify(self, ctx: Context, target: str) -> Verdict:
+        state = _look(ctx, target)
+        facts = state.facts(target)
+        if not (state.corosync and state.pacemaker):
+            return Needed(f"{'Pacemaker' if state.corosync else 'Corosync'} does not run on {target} yet.", facts)
+        if state.stale:
+            return Needed("Corosync still runs with the older file.", facts)
+        return Done("both daemons run with the new file", facts)
+
+    def patience_for(self, view: View) -> float:
+        return float(view.spec.corosync.settle)
+
+    def remedy(self, view: View) -> str:
+        return (
+            "Look at `sudo journalctl -u corosync -u pacemaker` on the node, mend the cause, then run this stage again."
+        )
 
 
 class Joined(Step):
@@ -180,41 +357,42 @@ class Joined(Step):
     usual = 1.0
     guide = "service corosync start; corosync-cmapctl | grep members"
     departs = "It is enabled too, so that it starts at boot; one that runs already is restarted, to read the new file."
+    foreseen = True
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        script = _state(ctx.view, target)
-        said = (*ctx.node(target).run(("sh", "-c", script)).stdout.splitlines(), "", "", "", "")
+        state = _look(ctx, target)
+        facts = state.facts(target)
         wanted = wanted_conf(ctx.view, target)
-        if said[3] != hashlib.sha256(wanted.encode()).hexdigest():
+        if state.digest != _digest(wanted):
             there = records.standing(ctx, target, wanted)
             if there.foreign:
-                return Blocked(there.foreign, there.remedy)
-        if said[0] != "active":
-            return Needed(
-                "Corosync does not run.", {f"{target}.corosync_runs": False, f"{target}.corosync_stale": False}
-            )
-        written, started = whole_number(said[1]), whole_number(said[2])
-        stale = written is not None and started is not None and written > started
-        facts = {f"{target}.corosync_runs": True, f"{target}.corosync_stale": stale}
-        if stale:
+                return Blocked(there.foreign, there.remedy, facts)
+        if not state.corosync:
+            return Needed("Corosync does not run.", facts)
+        if state.stale:
             return Needed("Corosync runs with an older corosync.conf.", facts)
-        members = parse_members("\n".join(said[4:]))
+        members = parse_members(state.members)
         joined = {address for member in members if member.status == "joined" for address in member.addresses.values()}
         missing = [node for node in ctx.spec.names if ctx.fact(f"{node}.private_ip") not in joined]
         if missing:
             return Needed(f"{' and '.join(missing)} {'has' if len(missing) == 1 else 'have'} not joined.", facts)
+        if state.was_member and not state.pacemaker:
+            return Needed("Corosync runs, and Pacemaker does not, though this node is part of a cluster.", facts)
         return Done("both joined", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
-        if view.facts.get(f"{target}.corosync_runs") and not view.facts.get(f"{target}.corosync_stale"):
+        facts = view.facts
+        runs, pacemaker = facts.get(f"{target}.corosync_runs"), facts.get(f"{target}.pacemaker_runs")
+        member = bool(facts.get(f"{target}.was_member"))
+        change = change_of(view, target)
+        if runs and (pacemaker or not member) and (pacemaker or change == "" or change == "reload"):
             return []
-        actions: list[Action] = [Run(target, ("systemctl", "enable", "corosync"), "so that it starts at boot")]
-        if view.facts.get(f"{target}.corosync_stale"):
-            stop = Run(
-                target, ("systemctl", "stop", "pacemaker"), f"it depends on corosync; {MOVES}", long=True, timeout=300
-            )
-            actions.append(stop)
-        return [*actions, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
+        enable = Run(target, ("systemctl", "enable", "corosync"), "so that it starts at boot")
+        if member and not pacemaker:
+            verb = "restart" if change == "restart" or not runs else "start"
+            both = ("systemctl", verb, "corosync", "pacemaker")
+            return [enable, Run(target, both, "this node was in the cluster before: Pacemaker starts too", timeout=300)]
+        return [enable, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
 
     def condition(self, view: View, target: str) -> Run:
         return Run(target, ("sh", "-c", '[ "$(corosync-cmapctl | grep -c "members.*= joined")" = 2 ]'))
@@ -230,12 +408,54 @@ class Joined(Step):
         )
 
 
+class Together(maintenance.OfTheCluster):
+    """Where Pacemaker runs on both nodes, both are online again before maintenance mode ends."""
+
+    id = "corosync.online"
+    title = "Both nodes are back in the cluster"
+    vital = "Maintenance mode ends only once both nodes are back."
+    usual = 0.5
+
+    def probe(self, ctx: Context, target: str) -> Verdict:
+        if not ctx.view.facts.get("paused"):
+            return Done("the cluster was not restarted")
+        for name in ctx.spec.names:
+            if why := maintenance.back_in_cluster(ctx, name, ctx.spec.names):
+                return Needed(why)
+        return Done("both are online")
+
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+    def patience_for(self, view: View) -> float:
+        return float(view.spec.pacemaker.settle)
+
+    def remedy(self, view: View) -> str:
+        return (
+            "Failover is paused and the Elastic IP stays where it is. Look at `sudo journalctl -u corosync -u pacemaker` on the "
+            "node that is not back, then run this stage again."
+        )
+
+
+PAUSED = Paused()
+
+
 STAGE = Stage(
     name="corosync",
     title="Corosync",
     summary=(
         "Each machine gets its corosync.conf, judged by corosync itself before it replaces the old one, which is kept as a "
-        "backup. Then Corosync is started, and both machines must see each other."
+        "backup. Then Corosync is started, and both machines must see each other. In a pair that serves already, Corosync only "
+        "reloads where that is enough; else the nodes restart one after the other, and the address stays where it is."
     ),
-    steps=(Configured(), Joined()),
+    steps=(
+        Configured(),
+        PAUSED,
+        Reloaded(),
+        Restarted("standby"),
+        Restarted("active"),
+        Joined(),
+        Together(),
+        maintenance.Resumed(PAUSED),
+    ),
 )

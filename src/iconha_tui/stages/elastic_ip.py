@@ -10,7 +10,7 @@ from typing import Any
 
 from iconha_tui.cluster import shells
 from iconha_tui.cluster.primitive import Operation, Primitive, differences
-from iconha_tui.engine.actions import Action, Run, Upload, unknown_facts
+from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown_facts
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.stages import records
 from iconha_tui.stages.instances import address_lookups, instance_lookups
@@ -59,6 +59,7 @@ def _creation(shell: shells.Shell, wanted: Primitive) -> tuple[str, ...]:
 class Configured(OnFirst):
     id = "elastic_ip.primitive"
     title = "The Elastic IP is a resource of the cluster"
+    foreseen = True
     vital = "It is what makes the address move."
     usual = 0.6
     guide = (
@@ -78,20 +79,39 @@ class Configured(OnFirst):
             )
         wanted = wanted_primitive(ctx.view)
         primitives = read_cib(ctx, target).primitives
+        status = read_status(ctx, target)
         actual = primitives.get(wanted.id)
-        facts: dict[str, Any] = {"primitive": actual, "primitive_as_wanted": False, "primitive_foreign": None}
+        if actual is not None:
+            actual = _that_counts(ctx, target, actual)
+        facts: dict[str, Any] = {"primitive": actual, "primitive_looked_at": True, "primitive_foreign": None}
+        rivals = [
+            each.id
+            for each in primitives.values()
+            if each.id != wanted.id
+            and each.agent == wanted.agent
+            and _that_counts(ctx, target, each).params.get("allocation_id") == wanted.params["allocation_id"]
+        ]
+        if rivals and actual is None:
+            return Blocked(
+                f"The resource {rivals[0]} has this Elastic IP already.",
+                f'Use its name (in a spec: [elastic_ip] id = "{rivals[0]}"), or remove it.',
+                facts,
+            )
+        if rivals:
+            return Blocked(
+                f"The resource {rivals[0]} moves this Elastic IP too: each would take it from the other.",
+                f"Remove {rivals[0]}, then retry.",
+                facts,
+            )
         if actual is None:
-            rivals = [
-                each.id
-                for each in primitives.values()
-                if each.params.get("allocation_id") == wanted.params["allocation_id"]
-            ]
-            if rivals:
-                return Blocked(
-                    f"The resource {rivals[0]} has this Elastic IP already.",
-                    f'Use its name (in a spec: [elastic_ip] id = "{rivals[0]}"), or remove it.',
-                )
             return Needed("It is not configured.", facts)
+        if status and len(instances := status.instances(wanted.id)) > 1:
+            clone = clean(", ".join(instances[0].enclosing))
+            return Blocked(
+                f"{wanted.id} is cloned ({clone}): it is active on both nodes, and each takes the address from the other.",
+                "Take it out of the clone, then retry.",
+                facts,
+            )
         if actual.agent != wanted.agent:
             return Blocked(
                 f"There is a resource {wanted.id} already, of {clean(actual.agent)}.",
@@ -99,7 +119,7 @@ class Configured(OnFirst):
                 facts,
             )
         found = differences(wanted, actual)
-        written = records.remembered(ctx, target, RECORD)
+        written = facts["primitive_noted"] = records.remembered(ctx, target, RECORD)
         if found and not _is(written, actual):
             digest = facts["primitive_foreign"] = records.digest_of(_plain(actual))
             if digest != ctx.spec.elastic_ip.replace:
@@ -111,7 +131,6 @@ class Configured(OnFirst):
                 )
         if found:
             return Needed(clean(" ".join(found)), facts)
-        facts["primitive_as_wanted"] = True
         if written != json.loads(json.dumps(_plain(wanted))):
             return Needed("It is as wanted, and to be remembered as this program's.", facts)
         return Done(f"{wanted.id}: {wanted.agent}, {wanted.params['elastic_ip']}", facts)
@@ -121,21 +140,48 @@ class Configured(OnFirst):
         wanted = wanted_primitive(view)
         actual = view.facts.get("primitive")
         note = records.remember(view, target, RECORD, _plain(wanted))
-        if view.facts.get("primitive_as_wanted"):
-            return [note]
+        if actual is not None and not differences(wanted, actual):
+            noted = view.facts.get("primitive_noted") == json.loads(json.dumps(_plain(wanted)))
+            return [] if noted else [note]
         if actual is None:
             return [Run(target, creation(view), "awseip moves the address", timeout=180), note]
         change = shells.update(shell, wanted, actual)
         actions: list[Action] = []
         if change.file and change.content:
             actions.append(Upload(target, change.file, (change.content,), "read by the next command", mode=0o600))
+        restarts = RESTARTS if dict(wanted.params) != dict(actual.params) else None
         for argv in change.commands:
             command = _removing(change.file, argv) if change.file else tuple(argv)
-            actions.append(Run(target, command, timeout=180))
+            actions.append(Run(target, command, timeout=180, disruption=restarts))
         return [*actions, note]
 
 
+def _that_counts(ctx: Context, node: str, primitive: Primitive) -> Primitive:
+    """A primitive with the values that count of what is written in it, by the cluster's own word: several sets, scores, rules,
+    templates and references are its business. What it does not tell stands as it is written."""
+    asked = [("", name) for name in primitive.params] + [("--meta ", name) for name in primitive.meta]
+    name = shlex.quote(primitive.id)
+    script = "; ".join(
+        f"echo '@'; timeout 10 crm_resource --resource {name} {kind}--get-parameter {shlex.quote(each)} 2>/dev/null"
+        for kind, each in asked
+    )
+    said = ctx.node(node).run(("sh", "-c", script), timeout=60).stdout if asked else ""
+    answers = [part.strip("\n") for part in f"\n{said}".split("\n@\n")[1:]]
+    if len(answers) != len(asked):
+        return primitive
+    counts = {key: answer for key, answer in zip(asked, answers, strict=True) if answer}
+    return replace(
+        primitive,
+        params={name: counts.get(("", name), value) for name, value in primitive.params.items()},
+        meta={name: counts.get(("--meta ", name), value) for name, value in primitive.meta.items()},
+    )
+
+
 RECORD = "resource"
+
+RESTARTS = Disruption(
+    "Pacemaker restarts the resource with its new parameters: nobody holds the Elastic IP meanwhile.", 8
+)
 
 
 def _plain(primitive: Primitive) -> dict[str, Any]:
@@ -203,7 +249,7 @@ class Started(OnFirst):
 
     def remedy(self, view: View) -> str:
         return (
-            "Look at the agent's words in `journalctl -u pacemaker` on both nodes; the AWS CLI stage proves each node's "
+            "Look at the agent's words in `sudo journalctl -u pacemaker` on both nodes; the AWS CLI stage proves each node's "
             "permissions. Mend the cause, then retry."
         )
 

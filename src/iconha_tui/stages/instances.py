@@ -512,7 +512,7 @@ class Signin(Step):
             return Blocked(
                 f"Its metadata service wants tokens (IMDSv2), and the agent awseip of {pretty} knows none: the address would "
                 "never move.",
-                "Let it ask without: `aws ec2 modify-instance-metadata-options "
+                f"Let it ask without: `aws ec2 modify-instance-metadata-options --region {ctx.spec.aws.region} "
                 f"--instance-id {facts[f'{target}.instance_id']} --http-tokens optional`. Or choose Ubuntu 22.04 or newer.",
             )
         if (kib := whole_number(free)) is not None and kib < 1_000_000:

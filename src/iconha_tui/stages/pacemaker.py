@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from iconha_tui.cluster import shells
 from iconha_tui.cluster.cib import Cib, parse_cib
 from iconha_tui.cluster.crm_mon import ClusterStatus, CrmMonError, parse_crm_mon
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
-from iconha_tui.engine.actions import Action, Run
+from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import records
@@ -46,7 +46,7 @@ def read_status(ctx: Context, node: str) -> ClusterStatus | None:
     except CrmMonError as error:
         if error.not_running:
             return None
-        raise Trouble(str(error), where=node, remedy="Look at `journalctl -u pacemaker` on the node.") from error
+        raise Trouble(str(error), where=node, remedy="Look at `sudo journalctl -u pacemaker` on the node.") from error
     except ClusterXMLError as error:
         raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
 
@@ -111,7 +111,7 @@ class Online(Step):
         return float(view.spec.pacemaker.settle)
 
     def remedy(self, view: View) -> str:
-        return "Look at `journalctl -u pacemaker -u corosync` on the node that is not online, then retry."
+        return "Look at `sudo journalctl -u pacemaker -u corosync` on the node that is not online, then retry."
 
 
 _PACKAGES_NODES = {"node1", "localhost"}
@@ -158,18 +158,19 @@ class NoPhantom(OnFirst):
 class Properties(OnFirst):
     id = "pacemaker.properties"
     title = "The cluster's properties are set"
+    foreseen = True
     vital = "With the defaults Pacemaker starts no resource without fencing, and none on a lone node."
     usual = 0.7
     guide = "crm configure property stonith-enabled=false; crm configure property no-quorum-policy=ignore; crm configure show"
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        have = read_cib(ctx, target).properties
         wanted = ctx.spec.pacemaker.properties
+        have = _that_count(ctx, target, wanted)
         written = records.remembered(ctx, target, RECORD)
         wrong = {name: have.get(name) for name, value in wanted.items() if have.get(name) != value}
         theirs = {name: value for name, value in wrong.items() if value is not None and written.get(name) != value}
         digest = records.digest_of(theirs) if theirs else None
-        facts = {"properties_wrong": bool(wrong), "properties_foreign": digest}
+        facts = {"properties": have, "properties_noted": written, "properties_foreign": digest}
         if digest and digest != ctx.spec.pacemaker.replace:
             return Blocked(_set_by_somebody(theirs, wanted), _keep_or_replace(theirs, digest), facts)
         if wrong:
@@ -183,11 +184,17 @@ class Properties(OnFirst):
         shell = view.spec.packages.shell
         wanted = view.spec.pacemaker.properties
         note = records.remember(view, target, RECORD, wanted)
-        if not view.facts.get("properties_wrong", True):
-            return [note]
+        have = view.facts.get("properties")
+        if have is not None and all(have.get(name) == value for name, value in wanted.items()):
+            return [] if view.facts.get("properties_noted") == wanted else [note]
         return [
             *(
-                Run(target, tuple(argv), PROPERTY_MEANS.get(argv[-1].partition("=")[0], ""))
+                Run(
+                    target,
+                    tuple(argv),
+                    PROPERTY_MEANS.get(name := argv[-1].partition("=")[0], ""),
+                    disruption=REWEIGHED if have is not None and have.get(name) != wanted[name] else None,
+                )
                 for argv in shells.set_properties(shell, wanted)
             ),
             note,
@@ -195,7 +202,34 @@ class Properties(OnFirst):
         ]
 
 
+def _that_count(ctx: Context, node: str, names: Collection[str]) -> dict[str, str]:
+    """The properties that are set, those in `names` with the value that counts: of several sets, scores and rules only the
+    cluster itself knows that. Where a release does not tell of one, it stands as it is written first."""
+    written = read_cib(ctx, node).properties
+    status = read_status(ctx, node)
+    counts = status.options if status else {}
+    changed = {
+        name: counts[name]
+        for name in names
+        if name in written and name in counts and _plain(counts[name]) != _plain(written[name])
+    }
+    return {**written, **changed}
+
+
+def _plain(value: str) -> str:
+    """A value as Pacemaker compares it: it has several words for true and false."""
+    word = value.lower()
+    return {
+        **dict.fromkeys(("true", "on", "yes", "y", "1"), "true"),
+        **dict.fromkeys(("false", "off", "no", "n", "0"), "false"),
+    }.get(word, word)
+
+
 RECORD = "properties"
+
+REWEIGHED = Disruption(
+    "Pacemaker decides anew where the address runs, by the new property: it may stop it or move it.", 10
+)
 
 
 def _set_by_somebody(theirs: Mapping[str, str], wanted: Mapping[str, str]) -> str:

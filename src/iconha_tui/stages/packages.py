@@ -179,7 +179,7 @@ class Versions(Step):
         if len(said) < 3:
             return Blocked(
                 f"One of corosync, pacemakerd and {shell} does not answer.",
-                "Run `dpkg --configure -a` on the node, then retry.",
+                "Run `sudo dpkg --configure -a` on the node, then retry.",
             )
         corosync = said[0].partition("'")[2].partition("'")[0]
         return Done(

@@ -26,12 +26,13 @@ DIGITS = 16
 
 @dataclass(frozen=True)
 class Standing:
-    """The corosync.conf that a node has. digest: its SHA-256, "" where there is none. whose: what is known of it.
+    """The corosync.conf that a node has. text: None where there is none. digest: its SHA-256, or "". whose: what is known of it.
 
     foreign: a sentence on whose work it is, where nobody has allowed that it is replaced; "" otherwise. other: and it is of
     another cluster.
     """
 
+    text: str | None
     digest: str
     whose: Literal["nobody's", "wanted", "the package's", "ours", "allowed", "somebody's"]
     remembered: bool = False
@@ -44,21 +45,21 @@ def standing(ctx: Context, node: str, wanted: str) -> Standing:
     """What a node has in the place of the `wanted` text, and whose work that is."""
     there = ctx.node(node).read(COROSYNC_CONF)
     if there is None:
-        return Standing("", "nobody's")
+        return Standing(None, "", "nobody's")
     text = there.decode(errors="replace")
     digest = hashlib.sha256(there).hexdigest()
     record = (ctx.node(node).read(NOTES) or b"").decode(errors="replace")
     writer = _writer(record, digest)
     ours = writer == ctx.spec.tagged
     if text == wanted:
-        return Standing(digest, "wanted", remembered=ours)
+        return Standing(text, digest, "wanted", remembered=ours)
     if is_package_default(text):
-        return Standing(digest, "the package's")
+        return Standing(text, digest, "the package's")
     if ours:
-        return Standing(digest, "ours")
+        return Standing(text, digest, "ours")
     short, allowed = digest[:DIGITS], ctx.spec.corosync.replace
     if short in allowed.split("+"):
-        return Standing(digest, "allowed")
+        return Standing(text, digest, "allowed")
     if writer:
         why = f"It is part of another cluster of this program, {clean(writer)}, by its corosync.conf."
     elif record:
@@ -66,6 +67,7 @@ def standing(ctx: Context, node: str, wanted: str) -> Standing:
     else:
         why = "It has a corosync.conf that this program has not written: a cluster that is there already, or somebody's work."
     return Standing(
+        text,
         digest,
         "somebody's",
         foreign=f"{why} {_how_it_differs(text, wanted)}",
