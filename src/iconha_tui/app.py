@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +25,7 @@ from iconha_tui.widgets.looks import Looks
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
+    from iconha_tui.engine.plan import LookedAt
     from iconha_tui.engine.ports import Cloud
     from iconha_tui.engine.step import Stage
     from iconha_tui.live_run import LiveRun
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from iconha_tui.spec import Spec
     from iconha_tui.status import Watcher
     from iconha_tui.store import Store
+    from iconha_tui.widgets.pair_look import PairLook
 
 SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
 
@@ -194,11 +197,29 @@ class IconhaApp(Looks):
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        return self.session.ctx.view.facts if self.session else {}
+        """What is known of the machines that the draft means."""
+        return self.session.ctx.view.facts if self.session and self.session.spec.machines == self.spec.machines else {}
+
+    @property
+    def looks(self) -> LookedAt:
+        """When that was seen."""
+        return self.live.looks if self.session and self.session.spec.machines == self.spec.machines else {}
 
     @property
     def transcript(self) -> Path:
         return self.store.folder(self.spec.name) / "transcript.log"
+
+    def pair_look(self) -> PairLook | None:
+        """What was last seen of the open cluster's pair; None where none can be there yet."""
+        from iconha_tui.engine.events import PASSED
+        from iconha_tui.status.memory import last_verdict
+        from iconha_tui.widgets.pair_look import pair_look
+
+        progress = self.live.progress
+        if any(progress.stage(stage.name).state not in PASSED for stage in self.stages):
+            return None
+        seen = last_verdict(self.store.folder(self.spec.name))
+        return pair_look(seen, progress.work.at, time.time())
 
     def known_secrets(self) -> frozenset[str]:
         """The names of the secrets that are in memory."""
@@ -237,14 +258,15 @@ class IconhaApp(Looks):
         """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
         from iconha_tui.errors import Trouble
         from iconha_tui.live_run import LiveRun
-        from iconha_tui.screens.host_keys import HostKeyQuestions
+        from iconha_tui.screens.run_questions import RunQuestions
 
         before = self.session
         self._close_cluster()
         try:
             progress = self.store.progress(spec.name)
-            keys = HostKeyQuestions(self, self._given_up)
-            self.session = (self._factory or _session)(self.store, spec, keys.ask)
+            questions = RunQuestions(self, self._given_up)
+            self.session = (self._factory or _session)(self.store, spec, questions.ask)
+            self.session.allow = questions.allow
             if before is not None and before.spec.name == spec.name:
                 self.session.ctx.vault = before.ctx.vault
             self.session.use(spec)
@@ -254,7 +276,9 @@ class IconhaApp(Looks):
         self.spec, self.farewell, self.cleared = spec, "", None
         if progress.note:
             self.notify(progress.note, severity="warning", markup=False)
-        self._live = LiveRun(self, self.session, self.stages, progress, self._screens, self._run_ended)
+        self._live = LiveRun(
+            self, self.session, self.stages, progress, self._screens, self._run_ended, lambda: self.spec
+        )
         if progress.stages:
             from iconha_tui.screens.resume import Resume
 
@@ -302,6 +326,8 @@ class IconhaApp(Looks):
 
         if self.session is None or self.busy or self._spec is None or self.session.spec == self._spec:
             return
+        if self._spec.machines != self.session.spec.machines and self._live is not None:
+            self._live.looks.clear()
         try:
             self.session.use(self._spec)
         except (Trouble, OSError) as error:
@@ -352,7 +378,7 @@ class IconhaApp(Looks):
             return ""
         try:
             text = summary.summary_markdown(self.session.ctx, self.store, self.stages)
-            if summary.finished(self.live.progress, self.stages):
+            if summary.finished(self.live.progress, self.stages, self.spec):
                 self.farewell = text
                 if fresh or not summary.file_of(self.store, self.spec.name).exists():
                     summary.keep(self.store, self.spec.name, text)

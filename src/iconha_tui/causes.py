@@ -84,7 +84,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Read-only file system",
         "The node's file system is mounted read-only, which Linux does after an error of the disk.",
-        "Look at `dmesg` on the node; a restart checks the disk. Then retry.",
+        "Look at `sudo dmesg` on the node; a restart checks the disk. Then retry.",
     ),
     Cause(
         r"Cannot allocate memory|Out of memory|oom-kill|MemoryError|^Killed$",
@@ -112,7 +112,8 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|Name or service not known",
         "The node cannot turn names into addresses: its DNS does not answer, or it has no way out of its network.",
-        "Check `resolvectl query` with that name on the node, and the VPC's DNS resolution. " + _WAY_OUT,
+        "`getent hosts NAME` on the node says whether it finds that name. Check its DNS, and the VPC's DNS resolution. "
+        + _WAY_OUT,
     ),
     Cause(
         r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
@@ -152,7 +153,7 @@ KNOWN: tuple[Cause, ...] = (
         r"Unable to locate package|has no installation candidate",
         "The node's package archives have no package of that name: the release is another than expected, or its "
         "“universe” part is switched off.",
-        "Run `sudo add-apt-repository universe` on the node, or choose another shell or release; then retry.",
+        "On Ubuntu, run `sudo add-apt-repository universe` on the node; or choose another shell or release. Then retry.",
         "packages",
         "packages.shell",
     ),
@@ -165,7 +166,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Failed to fetch|Could not connect to \S+:\d+ \(|Unable to connect to \S+:|Network is unreachable",
         "The node does not reach its package archive, or it does not answer.",
-        "Try `curl -I` on the node with the address that its output names. " + _WAY_OUT,
+        "`sudo apt-get update` on the node names what it does not reach. " + _WAY_OUT,
     ),
     Cause(
         r"No matching distribution found|Could not find a version that satisfies",
@@ -290,7 +291,7 @@ KNOWN: tuple[Cause, ...] = (
         r"Job for corosync\.service failed|corosync\.service: Failed|Corosync Cluster Engine exiting",
         "Corosync did not start. Most often the file or the key differs between the nodes, or names an address that the "
         "node does not have.",
-        "Read `journalctl -u corosync -n 30` on the node; it names the line or the address. Mend it, then retry.",
+        "Read `sudo journalctl -u corosync -n 30` on the node; it names the line or the address. Mend it, then retry.",
         "corosync",
         "corosync.conf",
     ),
@@ -315,7 +316,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Could not connect to the CIB|Connection to (?:the )?cluster failed|cluster is not (?:currently )?running on this node",
         "Pacemaker does not answer on this node: it is not started, or still starting.",
-        "Run the pacemaker stage again; `systemctl status pacemaker` on the node says why where it does not come up.",
+        "Run the pacemaker stage again; `sudo systemctl status pacemaker` on the node says why where it does not come up.",
         "pacemaker",
     ),
     Cause(

@@ -1,7 +1,7 @@
 """The commands and their exit codes. Imports nothing heavy: `--help` must be instant.
 
 Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked (a remedy is printed), 4 another run holds the lock,
-130 interrupted. `status` has 0 healthy, 1 degraded, 3 unknown.
+130 interrupted. `status` has 0 ready, 1 not ready, 3 unknown, 5 down, 6 split, 7 not built.
 """
 
 from __future__ import annotations
@@ -77,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="begin without the check of all that a run needs, which is made before the first change of a cluster",
     )
+    run_p.add_argument(
+        "--allow-disruption",
+        action="store_true",
+        help="in a pair that serves, also do what may stop a daemon or move the address; without it such a run ends with code 3",
+    )
     run_p.set_defaults(func=run)
 
     preflight_p = commands.add_parser("check", help="look at all that a run needs, before it; nothing is changed")
@@ -91,9 +96,20 @@ def parser() -> argparse.ArgumentParser:
     form = plan_p.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--script", action="store_true", help="as a shell script")
+    plan_p.add_argument(
+        "--look", action="store_true", help="look first at what is there, and show what a run would do to it"
+    )
     plan_p.set_defaults(func=plan)
 
-    status_p = commands.add_parser("status", help="how a cluster is, live on a terminal; read-only")
+    status_p = commands.add_parser(
+        "status",
+        help="whether the standby would take over now, live on a terminal; read-only",
+        description="Tells whether the standby would take over now, and why not. It only reads; on the standby it tries awseip's "
+        "calls of AWS, as dry runs.",
+        epilog="Exit codes: 0 ready; 1 not ready (the address works, there would be no takeover); 2 wrong usage; 3 unknown; "
+        "5 down (nobody has the address); 6 split (two words contradict each other); 7 not built; 130 interrupted. "
+        "Of several clusters the gravest counts: split, down, not ready, unknown, not built.",
+    )
     status_p.add_argument(
         "name", nargs="?", metavar="NAME", help="a saved cluster; all of them, as a table, when left out"
     )
@@ -227,6 +243,7 @@ def run(args: argparse.Namespace) -> int:
         as_json=args.json,
         skip=args.skip,
         check=not args.no_check,
+        allow_disruption=args.allow_disruption,
     )
 
 
@@ -237,9 +254,10 @@ def preflight(args: argparse.Namespace) -> int:
 
 
 def plan(args: argparse.Namespace) -> int:
-    from iconha_tui.lines import show_plan
+    from iconha_tui.lines import look_and_show_plan, show_plan
 
-    return show_plan(_spec(args.spec), "json" if args.json else "script" if args.script else "text")
+    form = "json" if args.json else "script" if args.script else "text"
+    return look_and_show_plan(_store(), _spec(args.spec), form) if args.look else show_plan(_spec(args.spec), form)
 
 
 def status(args: argparse.Namespace) -> int:

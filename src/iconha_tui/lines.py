@@ -15,7 +15,7 @@ from rich.text import Text
 
 from iconha_tui.causes import cause_of
 from iconha_tui.engine import plan as plans
-from iconha_tui.engine.actions import Upload, masked, waits_for
+from iconha_tui.engine.actions import Disruptive, Run, Upload, masked, waits_for
 from iconha_tui.engine.events import (
     PASSED,
     ActionStarted,
@@ -30,6 +30,7 @@ from iconha_tui.engine.events import (
     Waiting,
     to_dict,
 )
+from iconha_tui.engine.foresight import look_at_all
 from iconha_tui.engine.journal import Work
 from iconha_tui.engine.step import Stage, Step, View
 from iconha_tui.errors import Trouble, UsageTrouble
@@ -37,7 +38,7 @@ from iconha_tui.preflight import is_due, look
 from iconha_tui.session import Session
 from iconha_tui.signals import Signals
 from iconha_tui.spec import Spec
-from iconha_tui.stages import STAGES
+from iconha_tui.stages import SERVES, STAGES
 from iconha_tui.store import Store
 
 if TYPE_CHECKING:
@@ -56,26 +57,31 @@ def run_lines(
     as_json: bool,
     skip: Sequence[str] = (),
     check: bool = True,
+    allow_disruption: bool = False,
 ) -> int:
     """Carries a spec out but for the steps in `skip`. Returns the exit code.
+
+    allow_disruption: what may disrupt a pair that serves is done without a question.
 
     check: before the first change of all in a cluster, looks whether something stands in the way.
     """
     stages = upto(until)
     for step in skip:
         check_skip(step)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageTrouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
-        show_plan(spec, "text", stages)
-        if input("Carry this out? [y/N] ").strip().lower() not in ("y", "yes"):
-            return CODES["cancelled"]
+    if not yes and not sys.stdin.isatty():
+        raise UsageTrouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
     printer = JsonLines() if as_json else Lines()
     progress = store.progress(spec.name)
     if progress.note and not as_json:
         print(progress.note, file=sys.stderr)
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
+    if not yes and not _agreed(session, stages, begun=progress.acted):
+        return CODES["cancelled"]
 
+    if allow_disruption:
+        session.allow = _allow_all
+    elif not yes:
+        session.allow = _ask_disruption
     signals = Signals(session)
 
     def on_event(event: Event) -> None:
@@ -101,6 +107,12 @@ def run_lines(
         return CODES[finished.outcome]
     finally:
         session.close()
+
+
+def _agreed(session: Session, stages: Sequence[Stage], *, begun: bool) -> bool:
+    """Shows the plan and asks. begun: runs have changed something before, so it is looked first what is there."""
+    show_plan(session.spec, "text", stages, session if begun else None)
+    return input("Carry this out? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def upto(until: str | None) -> Sequence[Stage]:
@@ -129,6 +141,17 @@ def _accept(node: str, kind: str, fingerprint: str) -> bool:
 def _ask(node: str, kind: str, fingerprint: str) -> bool:
     print(f"{node} shows the host key {kind}\n  {fingerprint}\nIts system log in the EC2 console shows it too.")
     return input("Is it this machine's? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _allow_all(_due: Sequence[Disruptive]) -> bool:
+    return True
+
+
+def _ask_disruption(due: Sequence[Disruptive]) -> bool:
+    print("\nThe pair serves, and this run would disrupt it:")
+    for each in due:
+        print(f"  {each.line()}")
+    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
 class Lines:
@@ -207,7 +230,8 @@ class Lines:
 
     @staticmethod
     def _step(event: StepFinished) -> Step | None:
-        return next((step for stage in STAGES for step in stage.steps if step.id == event.step), None)
+        steps = (*(step for stage in STAGES for step in stage.steps), SERVES)
+        return next((step for step in steps if step.id == event.step), None)
 
     def _title(self, event: StepFinished) -> str:
         step = self._step(event)
@@ -254,7 +278,11 @@ class JsonLines:
             print(json.dumps(to_dict(event, time.time())), flush=True)
 
 
-_STATES = {"ok": ("ok   ", "green"), "warning": ("look ", "yellow"), "bad": ("BAD  ", "red"), "later": ("later", "dim")}
+_STATES = {
+    "done": "green", "will_be_made": "cyan", "will_be_changed": "cyan", "not_known": "dim", "warning": "yellow",
+    "stands_in_the_way": "red",
+}  # fmt: skip
+_WIDEST = max(map(len, _STATES))
 
 
 def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
@@ -274,13 +302,14 @@ def _look_ahead(session: Session, skip: Collection[str], *, as_json: bool) -> in
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     bad = 0
     for found in look(session, skip):
-        bad += found.state == "bad"
+        bad += found.state == "stands_in_the_way"
         if as_json:
             print(json.dumps({"event": "Found", "at": round(time.time(), 3), **found.to_dict()}), flush=True)
             continue
-        console.print(Text.assemble(_STATES[found.state], " ", found.line()))
+        word = found.state.replace("_", " ").ljust(_WIDEST)
+        console.print(Text.assemble((word, _STATES[found.state]), " ", found.line()))
         if found.remedy:
-            console.print(Text(f"      {found.remedy}"))
+            console.print(Text(f"{'':{_WIDEST}} {found.remedy}"))
     return bad
 
 
@@ -289,15 +318,28 @@ def _refuse(node: str, kind: str, fingerprint: str) -> bool:
     return False
 
 
-def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
-    """Prints what a run would do, as text, json or a shell script."""
+def look_and_show_plan(store: Store, spec: Spec, form: str) -> int:
+    """LookedAt at what is there, changing nothing, and prints what a run would do to it."""
+    session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
+    try:
+        return show_plan(spec, form, STAGES, session)
+    finally:
+        session.close()
+
+
+def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES, session: Session | None = None) -> int:
+    """Prints what a run would do, as text, json or a shell script. session: what is there is looked at first, by it."""
     view = View(spec)
+    looks: plans.LookedAt = {}
+    if session is not None:
+        looks = _look_at(session, stages)
+        view = session.ctx.view
     if form == "script":
         from iconha_tui.engine.script import script_of
 
         print(script_of(stages, view))
         return 0
-    planned = list(plans.plan_of(stages, view))
+    planned = list(plans.plan_of(stages, view, looks))
     if form == "json":
         print(json.dumps([plans.to_dict(each) for each in planned], indent=2))
         return 0
@@ -309,7 +351,8 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
             console.print(Text(f"\n{each.stage.title}", "bold"))
         if each.step.id != step:
             step = each.step.id
-            console.print(Text.assemble(f"  {each.step.title}", ("" if each.actions else " (only looks)", "dim")))
+            mine = [other for other in planned if other.step.id == step]
+            console.print(Text.assemble(f"  {each.step.title}", (_aside(mine, spec), "dim")))
             for note in (each.step.guide and f"the guide: {each.step.guide}", each.step.departs):
                 if note:
                     console.print(Text(f"    {note}", "dim"))
@@ -317,17 +360,49 @@ def show_plan(spec: Spec, form: str, stages: Sequence[Stage] = STAGES) -> int:
             console.print(Text.assemble("    ", (each.target, "cyan"), (" $ ", "dim"), action.shown()))
             if action.why:
                 console.print(Text(f"      {action.why}", "dim"))
+            if isinstance(action, Run) and action.disruption:
+                console.print(Text(f"      {action.disruption}", "yellow"))
             if isinstance(action, Upload):
                 for line in masked(action.content).splitlines():
                     console.print(Text.assemble("      ", ("| ", "dim"), line))
     if any(waits_for(action) for each in planned for action in each.actions):
         console.print(Text("\n⟪…⟫ stands for what is read from AWS or a node before the step runs.", "dim"))
+    console.print(Text(f"\n{RESTS_ON_A_LOOK if session else RESTS_ON_THE_SPEC}", "dim"))
     return 0
 
 
+RESTS_ON_THE_SPEC = (
+    "Reckoned from the spec alone, as for two machines on which nothing was done yet. A run looks first, and does nothing where "
+    "the work is done; `plan --look` shows what it would do to what is there."
+)
+RESTS_ON_A_LOOK = "Reckoned from the spec and from what was seen just now. A run looks again first."
+
+
+def _look_at(session: Session, stages: Sequence[Stage]) -> plans.LookedAt:
+    now, spec = time.time(), session.spec
+    stage_of = {step.id: stage.name for stage in stages for step in stage.steps}
+    return {
+        place: plans.Look(now, "needed" if needed else "done", spec.settings_digest(stage_of[place[0]]))
+        for place, needed in look_at_all(stages, session.ctx).items()
+    }
+
+
+def _aside(planned: Sequence[plans.Planned], spec: Spec) -> str:
+    """What is said of a step beside its title: by all its targets' plans."""
+    if any(each.actions for each in planned):
+        done = all(each.seen_done(spec) for each in planned)
+        return " (done: this runs only if that changes)" if done else ""
+    if any(each.depends for each in planned):
+        return " (acts or not by what is there)"
+    return " (nothing to do)" if any(each.step.foreseen for each in planned) else " (only looks)"
+
+
 def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: bool) -> int:
-    """Prints how clusters are. Returns the worst of 1 degraded, 3 unknown, 0 healthy; 130 where a watch was interrupted."""
+    """Prints how clusters are. Returns the exit code of the verdict, of several clusters of the gravest; 130 where a watch was
+    interrupted."""
     from iconha_tui import status
+    from iconha_tui.status.report import CODES as verdict_codes
+    from iconha_tui.status.report import WORST_FIRST
 
     watchers, broken = [], False
     for name in names:
@@ -346,8 +421,8 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
             reports = list(pool.map(status.Watcher.look_once, watchers))
         if not watch:
             print(_status_json(reports, names) if as_json else _status_text(reports, names))
-            codes = {report.code for report in reports} | ({3} if broken else set())
-            return next((code for code in (1, 3) if code in codes), 0)
+            verdicts = {report.verdict for report in reports} | ({"unknown"} if broken else set())
+            return next((verdict_codes[verdict] for verdict in WORST_FIRST if verdict in verdicts), 0)
         for watcher in watchers:
             watcher.start()
         while True:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 import re
 import tomllib
 import unicodedata
@@ -251,6 +253,11 @@ class Resource(Part):
     """The resource that somebody else has made or changed, and may be made anew: the digits that the run names."""
 
 
+_SETTINGS = {"credentials": ("aws", "ssh", "awscli"), "instances": ("instances", "ssh", "corosync.port")}
+"""What the stages carry out that carry out more than the table of their name: tables, or single settings."""
+_PERMISSIONS = frozenset({"settle", "replace", "keep"})
+
+
 class Spec(Part):
     """Everything that a run needs, secrets excepted."""
 
@@ -301,9 +308,34 @@ class Spec(Part):
         return self.nodes[0].name, self.nodes[1].name
 
     @property
+    def machines(self) -> tuple[Aws, Instances, list[NodeSpec]]:
+        """What says which machines are meant: what was read of them holds only as long as this stays."""
+        return self.aws, self.instances, self.nodes
+
+    @property
     def tagged(self) -> str:
         """The name by which what was made on AWS is found again."""
         return self.tag or self.name
+
+    def settings_digest(self, stage: str) -> str:
+        """A digest of the settings that a stage carries out: 16 hexadecimal digits.
+
+        They are the table of the stage's name, and what says which machines are meant. How long a step waits and what it may
+        replace is no setting of the pair. A default counts as no setting, so that a later version's new ones change nothing.
+        """
+        wanted: dict[str, Any] = {"nodes": True}
+        for place in _SETTINGS.get(stage, (stage,)):
+            table, _, name = place.partition(".")
+            wanted[table] = {name} if name else True
+        chosen = self.model_dump(mode="json", include=wanted, exclude_defaults=True)
+        chosen = {
+            table: {name: each for name, each in value.items() if name not in _PERMISSIONS}
+            if isinstance(value, dict)
+            else value
+            for table, value in chosen.items()
+        }
+        text = json.dumps([self.aws.region, {table: value for table, value in chosen.items() if value}], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def renamed(self, name: str) -> Spec:
         """The same cluster under another name: what was made on AWS is still found."""

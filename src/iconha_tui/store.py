@@ -42,7 +42,7 @@ class Locked(Trouble):
 class Saved:
     """A saved cluster, as a list shows it. at: when it was worked on last. tag: its name in the tags on AWS. holder: the
     process that works on it now, 0 where none does, UNNAMED where it is not known. trouble: why it cannot
-    be opened, "" where it can."""
+    be opened, "" where it can. spec: None where it cannot be read."""
 
     name: str
     at: float
@@ -50,6 +50,11 @@ class Saved:
     progress: journal.Progress
     holder: int = 0
     trouble: str = ""
+    spec: specs.Spec | None = None
+
+    def state(self, stage: str) -> str:
+        """How a stage stands under the saved spec, as journal.Progress.state_under tells it."""
+        return self.progress.state_under(stage, self.spec) if self.spec else self.progress.stage(stage).state
 
     @property
     def begun(self) -> bool:
@@ -69,6 +74,11 @@ class Store:
     def option(self) -> list[str]:
         """The words of a command line that lead here: none where it is the platform's own folder."""
         return [] if self.root == user_state_path(APP).absolute() else ["--state-dir", str(self.root)]
+
+    @property
+    def copied_file(self) -> Path:
+        """What was copied last: whether a terminal took it into its clipboard is not known."""
+        return self.root / "copied.txt"
 
     @property
     def log_file(self) -> Path:
@@ -98,13 +108,15 @@ class Store:
     def _saved(self, name: str) -> Saved:
         from iconha_tui.engine import journal
 
-        tag, trouble, progress = name, "", journal.Progress()
+        tag, trouble, progress, spec = name, "", journal.Progress(), None
         try:
-            tag = self.spec(name).tagged
+            spec = self.spec(name)
+            tag = spec.tagged
             progress = self.progress(name)
         except Trouble as error:
             trouble = str(error)
-        return Saved(name, self._touched(self.folder(name) / "spec.toml"), tag, progress, self._at_work(name), trouble)
+        touched = self._touched(self.folder(name) / "spec.toml")
+        return Saved(name, touched, tag, progress, self._at_work(name), trouble, spec)
 
     def known(self, name: str | None) -> str:
         """The saved cluster of that name, the one worked on last where none is named. Raises UsageTrouble."""

@@ -36,9 +36,9 @@ def summary_markdown(ctx: Context, store: Store, stages: Sequence[Stage] = STAGE
     return strip_controls("\n".join(told.lines()) + "\n")  # the folder has a name that somebody chose
 
 
-def finished(progress: Progress, stages: Sequence[Stage]) -> bool:
-    """Whether every stage is done, or was skipped in part."""
-    return all(progress.stage(stage.name).state in PASSED for stage in stages)
+def finished(progress: Progress, stages: Sequence[Stage], spec: Spec) -> bool:
+    """Whether every stage is done with the settings of this spec, or was skipped in part."""
+    return all(progress.state_under(stage.name, spec) in PASSED for stage in stages)
 
 
 def file_of(store: Store, name: str) -> Path:
@@ -63,7 +63,7 @@ class _Told:
     store: Store
 
     def lines(self) -> Iterator[str]:
-        whole = finished(self.progress, self.stages)
+        whole = finished(self.progress, self.stages, self.spec)
         yield f"# {self.spec.name}: {'the pair is up' if whole else 'not finished yet'}"
         yield from self._head(whole)
         yield from self._machines()
@@ -193,7 +193,7 @@ class _Told:
         return " ".join(["iconha-tui", *home, shlex.join(words)])
 
     def _failover(self) -> Iterator[str]:
-        shell, active, passive = self.spec.packages.shell, self._active, self._passive
+        active, passive = self._active, self._passive
         yield from heading("Test a failover", 3)
         yield from prose("Do it before the P-Rep relies on the pair. Watch from here:")
         yield from code(self._iconha("status", self.spec.name, "--watch"))
@@ -203,7 +203,7 @@ class _Told:
             )
             yield from code(address)
         yield from prose(f"Then, while {active} is active, on either machine:")
-        out, back = (shlex.join(["sudo", *command(shell, active)]) for command in (shells.stand_by, shells.come_back))
+        out, back = (shlex.join(["sudo", *command(active)]) for command in (shells.stand_by, shells.come_back))
         yield from code(out, back)
         yield from prose(
             f"The first command moves the address to {passive}, in less than a minute. The second lets {active} hold it again; "
@@ -232,8 +232,9 @@ class _Told:
         yield from prose("A monitor, or cron, can ask with")
         yield from code(self._iconha("status", self.spec.name, "--once"))
         yield from prose(
-            "whose exit code is 0 where the pair is healthy, 1 where it is degraded, and 3 where nobody could be asked. 660 "
-            "blocks missed in a row, about 22 minutes, bring the P-Rep a penalty."
+            "whose exit code is 0 only where the standby would take over now, 1 where it would not, 5 where nobody has the "
+            "address, 6 where the nodes contradict each other, and 3 where too little could be found out. 660 blocks "
+            "missed in a row, about 22 minutes, bring the P-Rep a penalty."
         )
 
     def _fencing(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -123,7 +124,8 @@ def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
         raise Trouble(
             f"There is no AWS profile {aws.profile!r}{whose}.",
             where=aws.config_file or "~/.aws/config",
-            remedy=f"Choose another profile{whose} in the credentials stage, or make it with `aws configure --profile`.",
+            remedy=f"Choose another profile{whose} in the credentials stage, or make it with "
+            f"`aws configure --profile {shlex.quote(aws.profile)}`.",
         ) from error
     except BotoCoreError as error:
         raise Trouble(
@@ -205,5 +207,7 @@ def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
         case _:
             text = str(error).rstrip(".")
             return Trouble(
-                f"{text}.", where=where, remedy="Check the credentials stage (for SSO: `aws sso login`), then retry."
+                f"{text}.",
+                where=where,
+                remedy="Check the credentials stage (for SSO: `aws sso login --profile NAME`), then retry.",
             )

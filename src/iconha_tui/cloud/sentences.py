@@ -7,7 +7,7 @@ import re
 from iconha_tui.errors import Trouble
 
 _KEYS = "Check the keys or the profile in the credentials stage."
-_SIGN_IN = "Sign in again (`aws sso login`, or new keys in the credentials stage), then retry."
+_SIGN_IN = "Sign in again (`aws sso login --profile NAME`, or new keys in the credentials stage), then retry."
 _ELSEWHERE = "Choose another in the instances stage, or its region in the credentials stage."
 
 SENTENCES: dict[str, tuple[str, str]] = {

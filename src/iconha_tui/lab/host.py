@@ -100,7 +100,9 @@ def debian_sources(suite: str, root: Path = Path("/etc/apt")) -> str:
     """
     own = codename()
     if not own:
-        raise CannotRun("/etc/os-release does not name this system's suite.", remedy="Use `lab up --image NAME`.")
+        raise CannotRun(
+            "/etc/os-release does not name this system's suite.", remedy="Use `iconha-tui lab up --image NAME`."
+        )
     stanzas = []
     for file in sorted([root / "sources.list", *(root / "sources.list.d").glob("*")]):
         if not file.is_file():
@@ -122,7 +124,7 @@ def debian_sources(suite: str, root: Path = Path("/etc/apt")) -> str:
     if not kept:
         raise CannotRun(
             f"apt on this machine has no archive with the suite {own}.",
-            remedy="Configure the Debian archive, or use `lab up --image NAME`.",
+            remedy="Configure the Debian archive, or use `iconha-tui lab up --image NAME`.",
         )
     return "\n".join(kept)
 

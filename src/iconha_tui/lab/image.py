@@ -128,6 +128,6 @@ def _stream(argv: list[str], progress: Progress) -> None:
     if process.returncode != 0:
         raise Trouble(
             f"The node image could not be built: {tail[-1] if tail else 'mmdebstrap says nothing'}",
-            remedy="Check that `apt-get update` works on this machine, then run `lab up` again.",
+            remedy="Check that `apt-get update` works on this machine, then run `iconha-tui lab up` again.",
             detail="\n".join(tail),
         )

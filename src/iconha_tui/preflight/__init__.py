@@ -51,8 +51,8 @@ def _look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:
             raise Cancelled("Stopped by the operator; nothing was changed.")
     there = []
     for name in ctx.spec.names:
-        if wait := node.why_not_yet(ctx, name):
-            yield Found(name, "The machine", "later", wait)
+        if not_yet := node.why_not_yet(ctx, name):
+            yield not_yet
         else:
             there.append(name)
     with ThreadPoolExecutor() as pool:
@@ -62,7 +62,8 @@ def _look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:
     if len(names) == 2 and names[0] and names[0] == names[1]:
         yield Found(
             " and ".join(there), "Host names", "warning", f"both are called {names[0]}",
-            "The cluster takes the names of the spec, so it works; give each its own (`hostnamectl`) to tell their logs apart.",
+            "The cluster takes the names of the spec, so it works; give each its own (`sudo hostnamectl set-hostname NAME`) to "
+            "tell their logs apart.",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from iconha_tui.cloud.sentences import trouble as aws_trouble
 from iconha_tui.engine.actions import Call, replace_unknown, unknown_facts, waits_for
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Stage, Step
 from iconha_tui.errors import Cancelled, Trouble
-from iconha_tui.preflight.found import Found, bad
+from iconha_tui.preflight.found import Found, State, bad
 from iconha_tui.stages import credentials, instances
 
 FIRST = ("credentials.identity", "credentials.region")
@@ -38,10 +38,10 @@ def look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:
             if deaf and (stage is instances.STAGE or step.id in FIRST):
                 continue
             for found in judge(ctx, stage, step):
-                deaf = deaf or (step.id in FIRST and found.state == "bad")
+                deaf = deaf or (step.id in FIRST and found.state == "stands_in_the_way")
                 yield found
     if deaf:
-        yield Found("AWS", "All else on AWS", "later", "it can be asked once AWS lets you in")
+        yield Found("AWS", "All else on AWS", "not_known", "it can be asked once AWS lets you in")
 
 
 def judge(ctx: Context, stage: Stage, step: Step) -> Iterator[Found]:
@@ -55,17 +55,17 @@ def judge(ctx: Context, stage: Stage, step: Step) -> Iterator[Found]:
         except Trouble as trouble:
             if "is not known yet" in trouble.what:
                 later = "It can be told once the steps before it are done."
-                yield from _calls(ctx, where, step, target, later) or [Found(where, step.title, "later", later)]
+                yield from _calls(ctx, where, step, target, later) or [Found(where, step.title, "not_known", later)]
             else:
                 yield bad(where, step.title, trouble, stage.name)
             continue
         ctx.learn(verdict.facts)
         if isinstance(verdict, Done):
-            yield Found(where, step.title, "ok", verdict.evidence)
+            yield Found(where, step.title, "done", verdict.evidence)
         elif isinstance(verdict, Blocked):
             yield bad(where, step.title, Trouble(verdict.why, remedy=verdict.remedy), stage.name)
         else:
-            waited_for = Found(where, step.title, "ok", f"to do: {verdict.why} It is waited for.")
+            waited_for = Found(where, step.title, "will_be_changed", f"{verdict.why} It is waited for.")
             yield from _calls(ctx, where, step, target, verdict.why) or [waited_for]
 
 
@@ -88,7 +88,9 @@ def dry_run(ctx: Context, where: str, step: Step, call: Call, why: str) -> Found
         card = {key: value for key, value in params["NetworkInterfaces"][0].items() if key != "Groups"}
         params = {**params, "NetworkInterfaces": [card]}
     missing = waits_for(Call(call.service, call.operation, params))
-    later = Found(where, step.title, "later", f"{why} {name} can be tried once there is something to try it on.")
+    makes = call.operation.partition("_")[0] in ("allocate", "create", "run") and call.operation != "create_tags"
+    state: State = "will_be_made" if makes else "will_be_changed"
+    later = Found(where, step.title, state, f"{why} {name} can be tried once there is something to try it on.")
     if any(_kind(fact) not in _STAND_INS for fact in missing):
         return later
     try:
@@ -108,7 +110,7 @@ def dry_run(ctx: Context, where: str, step: Step, call: Call, why: str) -> Found
         raise
     except Trouble as trouble:
         return bad(where, step.title, trouble, "instances", lead=why)
-    return Found(where, step.title, "ok", f"to do: {why} {name} is allowed.")
+    return Found(where, step.title, state, f"{why} {name} is allowed.")
 
 
 def _kind(fact: str) -> str:
@@ -133,14 +135,14 @@ def addresses_left(ctx: Context) -> Found:
     except Cancelled:
         raise
     except Trouble:
-        return Found("AWS", what, "later", "the quota is told by the allocation itself: it may not be asked for")
+        return Found("AWS", what, "not_known", "the quota is told by the allocation itself: it may not be asked for")
     values = [
         value["AttributeValue"] for each in told for value in each["AttributeValues"] if each["AttributeName"] == name
     ]
     if not values or not values[0].isdigit():
-        return Found("AWS", what, "later", "the quota is told by the allocation itself")
+        return Found("AWS", what, "not_known", "the quota is told by the allocation itself")
     used = sum(each.get("PublicIpv4Pool", "amazon") == "amazon" for each in held)
     if used < int(values[0]):
-        return Found("AWS", what, "ok", f"{used} of {values[0]} are in use")
+        return Found("AWS", what, "done", f"{used} of {values[0]} are in use")
     full = aws_trouble("ec2", "allocate_address", "AddressLimitExceeded", "")
     return bad("AWS", what, full, "instances", lead=f"{used} of {values[0]} are in use.")

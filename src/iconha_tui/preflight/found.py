@@ -8,8 +8,11 @@ from typing import Any, Literal
 from iconha_tui.causes import cause_of
 from iconha_tui.errors import Trouble
 
-State = Literal["ok", "warning", "bad", "later"]
-"""bad: a run would stop there. warning: it would go on. later: it can be told only once something exists."""
+State = Literal["done", "will_be_made", "will_be_changed", "not_known", "warning", "stands_in_the_way"]
+"""done: it is as it should be. will_be_made, will_be_changed: by the run. not_known: it can be told only in the run.
+
+warning: a run would go on. stands_in_the_way: it would stop there.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Found:
         return asdict(self)
 
 
-def bad(where: str, what: str, trouble: Trouble, stage: str = "", *, lead: str = "", state: State = "bad") -> Found:
+def bad(
+    where: str, what: str, trouble: Trouble, stage: str = "", *, lead: str = "", state: State = "stands_in_the_way"
+) -> Found:
     """What a Trouble tells; with the setting at fault where its cause is known, else with the stage that met it."""
     cause = cause_of(trouble.what, trouble.detail)
     remedy = (cause and cause.remedy) or trouble.remedy

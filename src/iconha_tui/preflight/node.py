@@ -70,14 +70,18 @@ def api_host(region: str) -> str:
     return f"ec2.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
-def why_not_yet(ctx: Context, node: str) -> str:
-    """Why a node cannot be looked at before the run; "" where it can."""
+def why_not_yet(ctx: Context, node: str) -> Found | None:
+    """What is told of a node that cannot be looked at before the run; None where it can."""
+    what = "The machine"
     if f"{node}.state" not in ctx.facts:
-        return "AWS has not told of it"
+        return Found(node, what, "not_known", "AWS has not told of it")
     state = ctx.facts[f"{node}.state"]
     if state is None:
-        return "it does not exist yet; what it will be like is looked at once it runs"
-    return "" if state == "running" else f"it is {state}; it can be looked at once it runs"
+        text = "it does not exist yet; what it will be like is looked at once it runs"
+        return Found(node, what, "will_be_made", text)
+    if state == "running":
+        return None
+    return Found(node, what, "will_be_changed", f"it is {state}; it is looked at once it runs")
 
 
 def look(ctx: Context, node: str) -> Iterator[Found]:
@@ -102,7 +106,7 @@ def look(ctx: Context, node: str) -> Iterator[Found]:
     if isinstance(verdict, Blocked):
         yield bad(node, "The machine", Trouble(verdict.why, remedy=verdict.remedy), "instances")
     else:
-        yield Found(node, what, "ok", verdict.evidence)
+        yield Found(node, what, "done", verdict.evidence)
     if answer.stdout:
         yield from judge(ctx, node, answer.stdout, asked)
 
@@ -112,7 +116,9 @@ def _silent(ctx: Context, node: str, why: str) -> Found:
     what, view = "SSH and sudo", ctx.view
     inside = ctx.facts.get("group_id") in (ctx.facts.get(f"{node}.groups") or [])
     if not inside or instances.missing_rules(view):
-        return Found(node, what, "later", f"{why} A run opens port 22 to {ctx.spec.instances.ssh_cidr} first.")
+        return Found(
+            node, what, "will_be_changed", f"{why} A run opens port 22 to {ctx.spec.instances.ssh_cidr} first."
+        )
     patience = instances.Signin().patience_for(view)
     if patience > instances.UP:
         return Found(
@@ -120,7 +126,7 @@ def _silent(ctx: Context, node: str, why: str) -> Found:
         )
     cause = cause_of(why)
     remedy = (cause and cause.remedy) or "See in the EC2 console whether it runs, and who may reach its port 22."
-    return Found(node, what, "bad", why, remedy, "instances", "instances.ssh_cidr")
+    return Found(node, what, "stands_in_the_way", why, remedy, "instances", "instances.ssh_cidr")
 
 
 def judge(ctx: Context, node: str, said: str, asked: float) -> Iterator[Found]:
@@ -138,7 +144,7 @@ def judge(ctx: Context, node: str, said: str, asked: float) -> Iterator[Found]:
         unknown = [clean(value).strip() for key, value in rows if key == "unknown"]
         yield _packages(node, one["wanted"], unknown, one.get("lists", ""))
     else:
-        yield Found(node, "Packages", "ok", "all are installed")
+        yield Found(node, "Packages", "done", "all are installed")
     yield _api(ctx, node, one.get("api", ""))
     yield from _ports(ctx, node, one)
     yield _cluster(ctx, node, one)
@@ -148,18 +154,18 @@ def _clock(node: str, said: str, asked: float) -> Found:
     seconds = whole_number(said)
     off = abs(seconds - asked) if seconds is not None else 0.0
     if off <= CLOCK_WARN:
-        return Found(node, "Clock", "ok", "as this machine's")
+        return Found(node, "Clock", "done", "as this machine's")
     text = f"{off:.0f} s from this machine's"
     remedy = "Set whichever is wrong right: `timedatectl`, and `sudo systemctl restart systemd-timesyncd` or chrony."
-    return Found(node, "Clock", "bad" if off > CLOCK_BAD else "warning", text, remedy)
+    return Found(node, "Clock", "stands_in_the_way" if off > CLOCK_BAD else "warning", text, remedy)
 
 
 def _host(node: str, one: Mapping[str, str]) -> Found:
     name, own = one.get("hostname", ""), one.get("own", "").split()
     if any(_is_loopback(each) for each in own):
         text = f"{name} is {' and '.join(own)} in its /etc/hosts; corosync.conf names addresses"
-        return Found(node, "Host name", "ok", text)
-    return Found(node, "Host name", "ok", name)
+        return Found(node, "Host name", "done", text)
+    return Found(node, "Host name", "done", name)
 
 
 def _surroundings(node: str, one: Mapping[str, str]) -> Found:
@@ -167,7 +173,7 @@ def _surroundings(node: str, one: Mapping[str, str]) -> Found:
     foreign = one.get("locale", "").partition(".")[0] not in ("", "C", "POSIX", "en_US")
     odd = [f"it speaks {one['locale']}"] if foreign else []
     odd += ["its /tmp is noexec"] if one.get("tmp") else []
-    return Found(node, "Language and /tmp", "ok", f"{', '.join(odd)}: no obstacle" if odd else "nothing unusual")
+    return Found(node, "Language and /tmp", "done", f"{', '.join(odd)}: no obstacle" if odd else "nothing unusual")
 
 
 def _is_loopback(address: str) -> bool:
@@ -186,20 +192,20 @@ def _room(node: str, rows: Sequence[Sequence[str]], fetches: bool) -> Found:
     ]
     if short and fetches:
         remedy = "Free some space (`df -h`, `sudo apt-get clean`), or enlarge the volume."
-        return Found(node, "Disk", "bad", "; ".join(short), remedy, "instances", "instances.volume_gib")
+        return Found(node, "Disk", "stands_in_the_way", "; ".join(short), remedy, "instances", "instances.volume_gib")
     text = ", ".join(f"{place} {free[place]} MiB free" for place in ("/", "/var") if place in free)
-    return Found(node, "Disk", "ok", text)
+    return Found(node, "Disk", "done", text)
 
 
 def _archive(node: str, tried: Sequence[Sequence[str]]) -> Found:
     dead = [uri for word, uri in tried if word == "no"]
     remedy = "Check the node's way out (gateway, NAT, proxy), its DNS, and its /etc/apt/sources.list."
     if not tried:
-        return Found(node, "Package archive", "bad", "apt names none", remedy)
+        return Found(node, "Package archive", "stands_in_the_way", "apt names none", remedy)
     if dead:
-        state: State = "bad" if len(dead) == len(tried) else "warning"
+        state: State = "stands_in_the_way" if len(dead) == len(tried) else "warning"
         return Found(node, "Package archive", state, f"does not answer: {', '.join(dead)}", remedy)
-    return Found(node, "Package archive", "ok", f"{len(tried)} lists can be fetched")
+    return Found(node, "Package archive", "done", f"{len(tried)} lists can be fetched")
 
 
 def _packages(node: str, wanted: str, unknown: Sequence[str], lists: str) -> Found:
@@ -212,21 +218,21 @@ def _packages(node: str, wanted: str, unknown: Sequence[str], lists: str) -> Fou
         )
     names = ", ".join(wanted.split())
     if lists == "0":
-        return Found(node, "Packages", "later", f"apt has no lists yet; a run fetches them and installs {names}")
-    return Found(node, "Packages", "ok", f"apt has {names}")
+        return Found(node, "Packages", "will_be_made", f"apt has no lists yet; a run fetches them and installs {names}")
+    return Found(node, "Packages", "will_be_made", f"apt has {names}; a run installs them")
 
 
 def _api(ctx: Context, node: str, said: str) -> Found:
     """The node's way to EC2, without which it could not take the address over."""
     what, host = "The way to EC2", api_host(ctx.spec.aws.region)
     if said != "no":
-        return Found(node, what, "ok", f"{host} answers")
+        return Found(node, what, "done", f"{host} answers")
     cause = cause_of("Could not connect to the endpoint URL")
     comes = node == ctx.spec.names[0] and not ctx.facts.get(f"{node}.public_ip")
     text = f"{host} port 443 does not answer" + (
         "; the Elastic IP, once it has it, may be its way out" if comes else ""
     )
-    return Found(node, what, "warning" if comes else "bad", text, cause.remedy if cause else "")
+    return Found(node, what, "warning" if comes else "stands_in_the_way", text, cause.remedy if cause else "")
 
 
 def _apt(node: str, one: Mapping[str, str]) -> Found:
@@ -234,24 +240,23 @@ def _apt(node: str, one: Mapping[str, str]) -> Found:
         return Found(node, "apt", "warning", f"{one['lock']}", "A run waits for it, five minutes at most.")
     if one.get("dpkg"):
         return Found(node, "apt", "warning", "an installation was interrupted", "A run finishes it first.")
-    return Found(node, "apt", "ok", "free")
+    return Found(node, "apt", "done", "free")
 
 
 def _ports(ctx: Context, node: str, one: Mapping[str, str]) -> Iterator[Found]:
     told = [
-        f"{port} {f'is open: {held}' if (held := one.get(f'tcp {port}', '')) else 'has no P-Rep yet'}"
-        for port in (7100, 9000)
+        f"{port} {f'is open: {held}' if (held := one.get(f'tcp {port}', '')) else 'is free'}" for port in (7100, 9000)
     ]
-    yield Found(node, "P-Rep ports", "ok", "; ".join(told))
+    yield Found(node, "P-Rep ports", "done", "; ".join(told))
     held = one.get("udp", "")
     if held and held != "corosync":
         yield Found(
-            node, "Corosync's port", "bad", f"udp {ctx.spec.corosync.port} is held by {held}",
+            node, "Corosync's port", "stands_in_the_way", f"udp {ctx.spec.corosync.port} is held by {held}",
             "End it, or choose another port in the corosync stage.", "corosync", "corosync.port",
         )  # fmt: skip
     else:
         yield Found(
-            node, "Corosync's port", "ok", f"udp {ctx.spec.corosync.port} is {'corosync’s' if held else 'free'}"
+            node, "Corosync's port", "done", f"udp {ctx.spec.corosync.port} is {'corosync’s' if held else 'free'}"
         )
 
 
@@ -264,19 +269,19 @@ def _cluster(ctx: Context, node: str, one: Mapping[str, str]) -> Found:
         raise
     except (Trouble, ValueError) as error:
         remedy = "See what is in the place of corosync.conf, or correct the corosync stage."
-        return Found(node, what, "bad", str(error), remedy, "corosync")
+        return Found(node, what, "stands_in_the_way", str(error), remedy, "corosync")
     if there.foreign:
         ctx.learn({f"{node}.conf_foreign": there.digest[: records.DIGITS]})  # the form offers to replace it
-        return Found(node, what, "bad", there.foreign, there.remedy, "corosync", "corosync.replace")
+        return Found(node, what, "stands_in_the_way", there.foreign, there.remedy, "corosync", "corosync.replace")
     if there.whose == "allowed":
         text = f"its corosync.conf (SHA-256 {there.digest[:16]}…) is not this cluster's"
         return Found(node, what, "warning", text, "It is replaced as you allow, and kept as a backup.")
     members = one.get("members", "").split()
     if there.whose != "the package's" and any(name not in ctx.spec.names for name in members):
         return Found(
-            node, what, "bad", f"it has the nodes {', '.join(members)}",
+            node, what, "stands_in_the_way", f"it has the nodes {', '.join(members)}",
             "Name the nodes of the spec as they are called there, or take that cluster down first.",
             "instances", "nodes.0.name",
         )  # fmt: skip
     runs = "active" in one.get("running", "").split()
-    return Found(node, what, "ok", "this one, and running" if runs and there.whose in ("wanted", "ours") else "none")
+    return Found(node, what, "done", "this one, and running" if runs and there.whose in ("wanted", "ours") else "none")

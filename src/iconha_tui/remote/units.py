@@ -211,7 +211,7 @@ def _left(node: Node, unit: Unit, is_running: bool) -> Cancelled:
 
 def _stopped(node: Node, unit: Unit) -> Cancelled:
     """The unit is stopped on the node, if that can be done."""
-    by_hand = f"Run again to follow it on; or stop it on the node: `systemctl stop {unit.name}`."
+    by_hand = f"Run again to follow it on; or stop it on the node: `sudo systemctl stop {unit.name}`."
     try:
         by_itself = stop(node, unit)
     except Lost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -13,6 +14,8 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from iconha_tui import disk
+from iconha_tui.errors import Trouble
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.too_small import TooSmall
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from iconha_tui.app import IconhaApp
 
 Answer = TypeVar("Answer")
+
+CLIPBOARD = 100_000
+"""Characters that terminals take into the clipboard; of more, many take nothing."""
 
 
 class WizardScreen(Screen[None]):
@@ -39,6 +45,35 @@ class WizardScreen(Screen[None]):
     @on(Mount)
     def _make_notice(self) -> None:
         self.mount(TooSmall())
+
+    def copy(self, what: str, text: str) -> None:
+        """Sends a text to the terminal's clipboard and, as no terminal says whether it took it, keeps it in a file too.
+
+        what: the words for it in the sentence that tells so.
+        """
+        file, trouble = self.wizard.store.copied_file, ""
+        try:
+            disk.write(file, text.encode(errors="backslashreplace"))
+        except Trouble as error:
+            trouble = str(error)
+        kept = f"It could not be kept in a file: {trouble}" if trouble else ""
+        if len(text) > CLIPBOARD:
+            many = f"{what}: {len(text):,} characters are more than a terminal's clipboard takes"
+            self.notify(f"{many}. {kept}" if kept else f"{many}; they are in {file}", severity="warning")
+            return
+        self.app.copy_to_clipboard(text)
+        sent = f"{what}: sent to the terminal's clipboard"
+        if kept:
+            self.notify(f"{sent}. {kept}", severity="warning")
+        else:
+            self.notify(f"{sent}; also in {file}")
+
+    def action_copy_text(self) -> None:
+        """Textual's key for what is selected."""
+        selected = self.get_selected_text()
+        if not selected:
+            raise SkipAction
+        self.copy("The selection", selected)
 
     def follow(self) -> None:
         """The run has gone on; called at most every 50 ms."""

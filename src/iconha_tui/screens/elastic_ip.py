@@ -23,7 +23,7 @@ COLUMNS = {"timeout": "timeout", "interval": "interval", "on_fail": "on-fail"}
 def _why(view: View) -> Iterator[str]:
     shell = view.spec.packages.shell
     if view.facts.get("primitive") is not None:
-        yield "The resource is there already: it is changed in place, and goes on running."
+        yield "The resource is there already: it is changed in place."
     if shell == "pcs":
         yield "You chose pcs in stage 3, which the guide allows too; it makes the same resource."
     alike = view.spec.model_copy(update={"packages": view.spec.packages.model_copy(update={"shell": "crm"})})

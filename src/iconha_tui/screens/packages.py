@@ -28,8 +28,10 @@ def form() -> Form:
             "packages.shell",
             "Cluster shell",
             [
-                Option("crm", "crm (crmsh)", "The guide's own commands. On both machines you work with `crm status`."),
-                Option("pcs", "pcs", "Red Hat's shell, which the guide allows too. You work with `pcs status`."),
+                Option(
+                    "crm", "crm (crmsh)", "The guide's own commands. On both machines you work with `sudo crm status`."
+                ),
+                Option("pcs", "pcs", "Red Hat's shell, which the guide allows too. You work with `sudo pcs status`."),
             ],
         ),
         Table("What each machine gets", _packages),

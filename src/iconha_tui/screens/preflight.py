@@ -79,13 +79,13 @@ class Preflight(WizardScreen):
     @property
     def _clear(self) -> bool:
         """Whether all was looked at, and nothing stands in the way."""
-        return self.wizard.live.complete and not self._count("bad")
+        return self.wizard.live.complete and not self._count("stands_in_the_way")
 
     def _sum(self) -> str:
         live = self.wizard.live
         if live.busy:
             return "Looking at AWS, this machine and the nodes, all at once; nothing is changed. F9 stops."
-        bad, warnings = self._count("bad"), self._count("warning")
+        bad, warnings = self._count("stands_in_the_way"), self._count("warning")
         on = " F8 goes on." if self._then else ""
         if bad:
             over = " k goes on all the same." if self._then else ""

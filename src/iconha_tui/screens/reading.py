@@ -17,9 +17,6 @@ from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.find_line import FindLine, Purpose
 from iconha_tui.widgets.line_view import LineView
 
-CLIPBOARD = 100_000
-"""Characters that terminals take into the clipboard; of more, many take nothing."""
-
 
 class ReadingScreen(WizardScreen):
     """A screen with output to read, and a FindLine below it. `view` says which output its keys mean."""
@@ -71,15 +68,8 @@ class ReadingScreen(WizardScreen):
         if self.view is None:
             return
         lines = self.view.lines_to_copy()
-        text = "\n".join(lines)
-        if len(text) > CLIPBOARD:
-            self.notify(
-                f"{len(text):,} characters are more than a terminal's clipboard takes. s saves the transcript as a file.",
-                severity="warning",
-            )
-        elif lines:
-            self.app.copy_to_clipboard(text)
-            self.notify(f"{'1 line is' if len(lines) == 1 else f'{len(lines)} lines are'} in the clipboard.")
+        if lines:
+            self.copy("1 line" if len(lines) == 1 else f"{len(lines)} lines", "\n".join(lines))
 
     def let_go(self) -> bool:
         """Gives up what the operator did to the output last: selection, search, filter. False where there was nothing."""

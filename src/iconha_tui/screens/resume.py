@@ -56,7 +56,10 @@ class Resume(WizardScreen):
 
     def on_mount(self) -> None:
         live = self.wizard.live
-        self._before = {stage.name: replace(live.progress.stage(stage.name)) for stage in self.wizard.stages}
+        self._before = {
+            stage.name: replace(live.progress.stage(stage.name), state=live.state(stage.name))
+            for stage in self.wizard.stages
+        }
         self.query_one("#resume-before", Hanging).show(last_run(live.progress, self.wizard.stages, time.time()))
         live.survey()
         self.follow()
@@ -131,8 +134,8 @@ class Resume(WizardScreen):
         return f"Next: {remedy}F8 goes on with “{stage.title}”{again}."
 
     def _open(self) -> Stage | None:
-        progress = self.wizard.live.progress
-        return next((stage for stage in self.wizard.stages if progress.stage(stage.name).state not in PASSED), None)
+        live = self.wizard.live
+        return next((stage for stage in self.wizard.stages if live.state(stage.name) not in PASSED), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("go_on", "look", "preflight"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
@@ -33,6 +34,11 @@ from iconha_tui.widgets.title import TitleBar
 if TYPE_CHECKING:
     from iconha_tui.causes import Cause
     from iconha_tui.spec import Spec
+
+OLD = 900.0
+"""Seconds after which what a run or a look has found is told as what was."""
+TELL_AGAIN = 30.0
+"""Seconds between two redraws while nothing happens: ages go on."""
 
 
 def form_of(stage: Stage) -> Form:
@@ -109,8 +115,14 @@ class StageScreen(ReadingScreen):
     def on_mount(self) -> None:
         self.form.load(self._outlook())
         self.follow()
+        self.set_interval(TELL_AGAIN, self._age)
         self.call_after_refresh(self._focus_first)
         self.wizard.go_on()
+
+    def _age(self) -> None:
+        if self.is_current and not self.wizard.busy:
+            self.follow()
+            self._preview(self.wizard.spec)
 
     def _focus_first(self) -> None:
         """The field that was aimed at, else the first that can be typed into."""
@@ -128,7 +140,7 @@ class StageScreen(ReadingScreen):
 
     def _outlook(self) -> Outlook:
         app = self.wizard
-        return Outlook(app.spec, app.facts, app.known_secrets())
+        return Outlook(app.spec, app.facts, app.known_secrets(), app.looks)
 
     # What was typed
 
@@ -139,16 +151,23 @@ class StageScreen(ReadingScreen):
         if event.draft is not None:
             self.wizard.spec = event.draft
             self._preview(event.draft)
-        self._head()
+        self.follow()
 
     def _preview(self, spec: Spec) -> None:
         if self.query_one(TabbedContent).active == "commands-pane":
-            self.query_one(CommandPreview).show(spec, self.wizard.facts)
+            self.query_one(CommandPreview).show(spec, self.wizard.facts, self.wizard.looks)
 
     @on(TabbedContent.TabActivated)
     def _turned(self, event: TabbedContent.TabActivated) -> None:
-        self._preview(self.wizard.spec)
+        self._renew()
         self.follow()
+
+    def _renew(self) -> None:
+        """The settings' notes and the commands, with what was seen last: of the tab in sight, as a form that is loaded behind
+        another pulls its own to the front."""
+        if self.query_one(TabbedContent).active == "settings" and not self.wizard.busy:
+            self.form.load(self._outlook())
+        self._preview(self.wizard.spec)
 
     @on(TextField.Choose)
     def _choose(self, event: TextField.Choose) -> None:
@@ -328,8 +347,7 @@ class StageScreen(ReadingScreen):
     def action_copy_command(self) -> None:
         failure = self.last_run.failure
         if failure is not None:
-            self.app.copy_to_clipboard(failure.command)
-            self.notify("The command that failed is in the clipboard.")
+            self.copy("The command that failed", failure.command)
 
     @on(StageRail.Chosen)
     def _rail(self, event: StageRail.Chosen) -> None:
@@ -350,21 +368,32 @@ class StageScreen(ReadingScreen):
         app = self.wizard
         moment = app.live.moment()
         self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
-        self.query_one(StageRail).show([self._look(stage) for stage in app.stages], app.live.forecast(), moment)
+        self.query_one(StageRail).show(
+            [self._look(stage) for stage in app.stages],
+            app.live.forecast(),
+            moment,
+            ended=app.live.trouble_state,
+            pair=app.pair_look(),
+        )
         self.page.show(self.last_run, moment)
         self._follow_failure(app.live.trouble.get(self.stage.name) or self.last_run.failure)
         self._head()
         if app.busy != self.form.held:
             self.form.hold(app.busy)
+            if not app.busy:
+                self._renew()
             self.refresh_bindings()
 
     def _look(self, stage: Stage) -> StageLook:
-        """What the rail tells of a stage."""
+        """What the rail tells of a stage. A stage that ended long ago was done then; since then nobody has looked."""
         run = self.wizard.live.runs[stage.name]
         if run.state == "running":
             return StageLook("running", run.spent)
-        entry = self.wizard.live.progress.stage(stage.name)
-        return StageLook(entry.state, entry.seconds)
+        live = self.wizard.live
+        state, entry = live.state(stage.name), live.progress.stage(stage.name)
+        if state == "changed":
+            return StageLook(state)
+        return StageLook(state, entry.seconds, old=state in PASSED and time.time() - entry.at > OLD)
 
     def _follow_failure(self, failure: Failure | None) -> None:
         cause = known_cause(failure) if failure else None
@@ -384,12 +413,17 @@ class StageScreen(ReadingScreen):
             return f"{mark('failed').glyph} F5 waits until this is corrected: {self.form.problem}"
         for number, stage in enumerate(app.stages, start=1):
             if stage is self.stage:
-                return ""
-            if app.live.progress.stage(stage.name).state not in PASSED:
-                return (
-                    f"{mark('warning').glyph} Stage {number}, “{stage.title}”, is not done yet; this one builds on it."
-                )
+                return self._unapplied()
+            state = app.live.state(stage.name)
+            if state not in PASSED:
+                how = "has changed settings that are not applied yet" if state == "changed" else "is not done yet"
+                return f"{mark('warning').glyph} Stage {number}, “{stage.title}”, {how}; this one builds on it."
         return ""
+
+    def _unapplied(self) -> str:
+        if self.wizard.live.state(self.stage.name) != "changed":
+            return ""
+        return f"{mark('changed').glyph} These settings were changed since the stage last ran; F5 applies them."
 
     def _head(self) -> None:
         live = self.wizard.live
@@ -401,4 +435,5 @@ class StageScreen(ReadingScreen):
             onward=live.onward,
             stopping=live.stopping,
             problem=self.form.problem,
+            unapplied=live.state(self.stage.name) == "changed",
         )

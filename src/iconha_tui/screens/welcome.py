@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -22,7 +22,10 @@ from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
+    from iconha_tui.status.report import Verdict
     from iconha_tui.store import Saved
+
+    Seen = tuple[Verdict, float]
 
 INTRO = (
     "Two machines on AWS become an active/passive pair for an ICON P-Rep: Corosync and Pacemaker watch over them, and an "
@@ -49,11 +52,11 @@ AGAIN = 2.0
 
 
 class Read(Message):
-    """A thread has read what is saved."""
+    """A thread has read what is saved. seen: the last verdict on each cluster, by name."""
 
-    def __init__(self, saved: Sequence[Saved], stages: Sequence[Stage]) -> None:
+    def __init__(self, saved: Sequence[Saved], stages: Sequence[Stage], seen: Mapping[str, Seen]) -> None:
         super().__init__()
-        self.saved, self.stages = saved, stages
+        self.saved, self.stages, self.seen = saved, stages, seen
 
 
 class SavedClusters(OptionList):
@@ -63,16 +66,17 @@ class SavedClusters(OptionList):
         super().__init__(id="saved")
         self.saved: Sequence[Saved] = ()
         self._stages: Sequence[Stage] = ()
+        self._seen: Mapping[str, Seen] = {}
         self._width = 0
 
     @property
     def chosen(self) -> Saved | None:
         return self.saved[self.highlighted] if self.saved and self.highlighted is not None else None
 
-    def show(self, saved: Sequence[Saved], stages: Sequence[Stage]) -> None:
+    def show(self, saved: Sequence[Saved], stages: Sequence[Stage], seen: Mapping[str, Seen]) -> None:
         """Shows other clusters; the one that was chosen stays so, where it is still there."""
         name = self.chosen.name if self.chosen else ""
-        self.saved, self._stages = saved, stages
+        self.saved, self._stages, self._seen = saved, stages, seen
         self._lay_out()
         places = [each.name for each in saved]
         self.highlighted = places.index(name) if name in places else 0 if places else None
@@ -103,15 +107,25 @@ class SavedClusters(OptionList):
         from iconha_tui.widgets.hanging import MUTED, hang
 
         width = max(self._width, 30)
-        stands = standing(saved, self._stages)
+        now = time.time()
+        stands = standing(saved, self._stages, self._seen.get(saved.name), now)
         look = mark(stands.state)
         tagged = f"   tagged {saved.tag}" if saved.tag != saved.name else ""
         name = Content.assemble((f"{HERE if here else ' '} {saved.name}", "bold"))
-        when = Content.styled(f"{ago(saved.at, time.time())}   {moment(saved.at)}{tagged}", MUTED)
+        when = Content.styled(f"{ago(saved.at, now)}   {moment(saved.at)}{tagged}", MUTED)
         fits = name.cell_length + 3 + when.cell_length <= width
         lines = [Content.assemble(name, "   ", when)] if fits else [*hang(name, "", width), *hang("  ", when, width)]
-        lines += hang(Content.styled(f"  {look.glyph} {stands.word:<13}", look.style), stands.reached, width)
-        lines += hang(Content.styled(f"    {'next':<13}", MUTED), stands.then, width)
+        style = MUTED if stands.old else look.style
+        room = max(15, len(stands.word))
+        lines += hang(Content.styled(f"  {look.glyph} {stands.word:<{room}} ", style), stands.reached, width)
+        if stands.stages:
+            lines += hang(Content.styled(f"    {'stages':<{room}} ", MUTED), stands.stages, width)
+        if pair := stands.pair:
+            seen = mark(pair.state)
+            told = f"{seen.glyph} {pair.word}{', ' + pair.age if pair.age else ''}"
+            told_in = MUTED if pair.old else seen.style
+            lines += hang(Content.styled(f"    {'pair':<{room}} ", MUTED), Content.styled(told, told_in), width)
+        lines += hang(Content.styled(f"    {'next':<{room}} ", MUTED), stands.then, width)
         return Content("\n").join(lines)
 
     def on_click(self, event: Click) -> None:
@@ -161,14 +175,19 @@ class Welcome(WizardScreen):
         self.run_worker(self._read, thread=True, exclusive=True, exit_on_error=False, group="saved")
 
     def _read(self) -> None:
-        self.post_message(Read(self.wizard.store.saved(), self.wizard.stages))
+        from iconha_tui.status.memory import last_verdict
+
+        store = self.wizard.store
+        saved = store.saved()
+        seen = {each.name: last_verdict(store.folder(each.name)) for each in saved}
+        self.post_message(Read(saved, self.wizard.stages, {name: told for name, told in seen.items() if told}))
 
     @on(Read)
     def _show(self, event: Read) -> None:
         listed = self._list
         there = bool(event.saved)
         listed.display = there
-        listed.show(event.saved, event.stages)
+        listed.show(event.saved, event.stages, event.seen)
         self.query_one("#welcome").set_class(there, "-some")
         self.query_one("#saved-title", Static).update("Saved clusters" if there else EMPTY)
         if there and self.focused is None:

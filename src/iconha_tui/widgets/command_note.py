@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from textual.app import ComposeResult
 from textual.content import Content
 
 from iconha_tui.engine.actions import OWN, Action, Run, Upload, masked
-from iconha_tui.engine.plan import plan_of
+from iconha_tui.engine.plan import LookedAt, Planned, plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
+from iconha_tui.when import ago
 from iconha_tui.widgets.form import Part
 from iconha_tui.widgets.glyphs import COMMAND
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.outlook import Outlook
+from iconha_tui.widgets.preview import disruption_row
 
 DIFFERS = "≠"
 CODE = "$text-accent"
@@ -45,12 +48,13 @@ class CommandNote(Part):
         self._same = same
         self._stage, self._step, self._guide, self._why = stage, step, guide, why
         self._view: View | None = None
+        self._looks: LookedAt = {}
 
     def compose(self) -> ComposeResult:
         yield Hanging()
 
     def follow(self, outlook: Outlook) -> None:
-        self._view = View(outlook.spec, outlook.facts)
+        self._view, self._looks = View(outlook.spec, outlook.facts), outlook.looks
         self._draw()
 
     def on_resize(self) -> None:
@@ -64,7 +68,7 @@ class CommandNote(Part):
 
     def _rows(self, view: View, width: int) -> Iterator[Row]:
         try:
-            planned = [plan for plan in plan_of([self._stage], view) if plan.step.id == self._step]
+            planned = [plan for plan in plan_of([self._stage], view, self._looks) if plan.step.id == self._step]
             guide = [laid_out(argv, width) for argv in self._guide(view)]
         except (Trouble, ValueError) as error:
             yield "", Content.styled("What these settings lead to", "bold")
@@ -72,11 +76,11 @@ class CommandNote(Part):
             return
         ours = [told for plan in planned for action in plan.actions if (told := _told(action, width))]
         target = next((plan.target for plan in planned if plan.actions), "") if ours else ""
-        yield (
-            "",
-            Content.styled(f"What F5 runs on {target}, as root" if target else "Nothing has to be changed", "bold"),
-        )
+        yield "", Content.styled(f"What F5 runs on {target}, as root" if target else _unchanged(planned), "bold")
         yield from _commands(ours, guide)
+        disruptions = (action.disruption for plan in planned for action in plan.actions if isinstance(action, Run))
+        for disruption in dict.fromkeys(each for each in disruptions if each):
+            yield disruption_row(disruption, "")
         if ours == guide:
             yield "", Content.styled(self._same, MUTED)
             return
@@ -85,6 +89,12 @@ class CommandNote(Part):
         yield from _commands(guide, ours)
         for reason in self._why(view):
             yield Content.styled("why ", MUTED), reason
+
+
+def _unchanged(planned: Sequence[Planned]) -> str:
+    """That there is nothing to do, with what it rests on."""
+    seen = [plan.look.at for plan in planned if plan.look is not None]
+    return f"Nothing has to be changed, by what was seen {ago(min(seen), time.time())}" if seen else "Not looked at yet"
 
 
 def _told(action: Action, width: int) -> list[str]:

@@ -16,11 +16,15 @@ from iconha_tui.widgets.glyphs import HERE, Mark, mark
 from iconha_tui.widgets.hanging import MUTED, hang
 
 LOOKS: dict[State, Mark] = {
-    "ok": replace(mark("done"), word="ok"),
+    "done": mark("done"),
+    "will_be_made": replace(mark("todo"), word="will be made"),
+    "will_be_changed": replace(mark("todo"), glyph="≈", word="will be changed"),
+    "not_known": mark("unknown"),
     "warning": mark("warning"),
-    "bad": replace(mark("failed"), word="bad"),
-    "later": replace(mark("todo"), word="later"),
+    "stands_in_the_way": replace(mark("failed"), word="stands in the way"),
 }
+_WIDEST = max(len(look.word) for look in LOOKS.values())
+_WEAK = ("done", "will_be_made", "will_be_changed", "not_known")
 WORDS = {"AWS": "AWS", "here": "Here"}
 
 
@@ -46,7 +50,12 @@ class FindingList(OptionList):
 
     def choose_worst(self) -> None:
         """Puts the mark on the first finding that stands in the way, or is a warning."""
-        worst = [found for state in ("bad", "warning") for found in self._rows if found and found.state == state]
+        worst = [
+            found
+            for state in ("stands_in_the_way", "warning")
+            for found in self._rows
+            if found and found.state == state
+        ]
         if worst:
             self.highlighted = self._rows.index(worst[0])
 
@@ -85,8 +94,8 @@ class FindingList(OptionList):
     def _told(self, found: Found, *, here: bool) -> Content:
         """A finding's lines, for the width there is."""
         look = LOOKS[found.state]
-        lead = Content.assemble(f"{HERE if here else ' '} ", (f"{look.glyph} {look.word:<8} ", look.style))
-        weak = MUTED if found.state in ("ok", "later") else ""
+        lead = Content.assemble(f"{HERE if here else ' '} ", (f"{look.glyph} {look.word:<{_WIDEST}} ", look.style))
+        weak = MUTED if found.state in _WEAK else ""
         width = max(self._width, 30)
         lines = hang(lead, Content.assemble((found.what, "" if weak else "bold"), "  ", (found.text, weak)), width)
         if found.remedy:

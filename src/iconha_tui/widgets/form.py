@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -129,7 +130,7 @@ class Form(Vertical):
         draft, faults = _draft(self._base, fields)
         self._sound = draft is not None
         if draft is not None:
-            self._outlook = Outlook(draft, self._outlook.facts, self._outlook.secrets)
+            self._outlook = replace(self._outlook, spec=draft)
             for field in self.fields:
                 field.follow(self._outlook)
             for part in self.query(Part):

@@ -42,6 +42,7 @@ _MARKS: dict[str, Mark] = {
     "blocked": Mark("■", "blocked", "$text-warning bold"),
     "cancelled": Mark("◇", "stopped", "$text-warning"),
     "skipped": Mark("»", "skipped", "$text-warning"),
+    "changed": Mark("≠", "changed, not applied", "$text-warning"),
     "unknown": Mark("?", "not known", "$foreground-muted"),
     "warning": Mark("▲", "warning", "$text-warning"),
 }

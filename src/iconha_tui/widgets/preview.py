@@ -1,8 +1,12 @@
-"""The preview: each step with the guide's line, ours, and why it departs; then every action before it runs."""
+"""The preview: each step with the guide's line, ours, and why it departs; then every action before it runs.
+
+It is reckoned from the settings as they are typed and from what was read last, and says how long ago that was.
+"""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,15 +14,20 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
-from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, masked, waits_for
-from iconha_tui.engine.plan import Planned, plan_of
+from iconha_tui.engine.actions import Action, Call, Copy, Disruption, Run, Upload, masked, waits_for
+from iconha_tui.engine.plan import LookedAt, Planned, plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.widgets.glyphs import COMMAND
+from iconha_tui.when import ago, moment
+from iconha_tui.widgets.glyphs import COMMAND, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 
-INTRO = "A step looks first, and does nothing where its work is done. Where it is not, this is all that it does:"
+ALONE = "Reckoned from these settings alone: nothing of this stage has been looked at yet."
+SEEN = "Reckoned from these settings as they are typed, and from what was seen {ago} ({moment})."
+PARTLY = "{missing} of its {all} steps have not been looked at yet."
+SINCE = "What has changed there since is not in this list."
+RUN = "A run looks first, and does nothing where the work is done."
 CODE = "$text-accent"
 INDENT = " " * 10
 
@@ -33,10 +42,11 @@ class CommandPreview(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield Hanging(id="commands")
 
-    def show(self, spec: Spec, facts: Mapping[str, Any]) -> None:
-        """Draws the plan under this spec and these facts."""
+    def show(self, spec: Spec, facts: Mapping[str, Any], looks: LookedAt) -> None:
+        """Draws the plan under this spec and these facts, which these looks have brought."""
         try:
-            rows: list[Row] = list(_rows(self._stage, list(plan_of([self._stage], View(spec, facts))), spec))
+            planned = list(plan_of([self._stage], View(spec, facts), looks))
+            rows: list[Row] = list(_rows(self._stage, planned, spec, time.time()))
         except (Trouble, ValueError) as error:
             rows = [("", f"It cannot be planned yet. {error}")]
         self.query_one(Hanging).show(rows)
@@ -46,8 +56,20 @@ def _lead(word: str) -> Content:
     return Content.styled(f"   {word:<7}", MUTED)
 
 
-def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec) -> Iterator[Row]:
-    yield "", Content.styled(INTRO, MUTED)
+def _rests_on(stage: Stage, planned: Sequence[Planned], now: float) -> str:
+    """What a plan is reckoned from, and how old that is."""
+    looks = [plan.look for plan in planned if plan.look is not None]
+    if not looks:
+        return f"{ALONE} {RUN}"
+    oldest = min(look.at for look in looks)
+    said = SEEN.format(ago=ago(oldest, now), moment=moment(oldest))
+    missing = len({plan.step.id for plan in planned if plan.look is None})
+    partly = f" {PARTLY.format(missing=missing, all=len(stage.steps))}" if missing else ""
+    return f"{said}{partly} {SINCE} {RUN}"
+
+
+def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec, now: float) -> Iterator[Row]:
+    yield "", Content.styled(_rests_on(stage, planned, now), MUTED)
     unread: list[str] = []
     for number, step in enumerate(stage.steps, start=1):
         mine = [plan for plan in planned if plan.step is step]
@@ -62,8 +84,10 @@ def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec) -> Iterator[Row]
             for action in actions:
                 yield from action_rows(action, " and ".join(targets))
                 unread += [fact for fact in waits_for(action) if fact not in unread]
-        if not acts:
-            yield _lead("here"), "only looks and checks"
+        if acts and all(plan.seen_done(spec) for plan in mine):
+            yield _lead("seen"), "done: it runs nothing of this unless that has changed since"
+        elif not acts:
+            yield _lead("here"), _idle(mine)
         if step.departs:
             yield _lead("why"), step.departs
         if acts and spec.packages.shell == "pcs" and step.guide.startswith("crm "):
@@ -74,6 +98,15 @@ def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec) -> Iterator[Row]
             "",
             Content.styled(f"What stands in ⟪ ⟫ is not known yet; earlier steps read it: {', '.join(unread)}.", MUTED),
         )
+
+
+def _idle(planned: Sequence[Planned]) -> str:
+    """What is said of a step without actions."""
+    if any(plan.depends for plan in planned):
+        return "acts or not by what is there, which nobody has looked at yet"
+    if any(plan.step.foreseen for plan in planned):
+        return "nothing to do, with these settings and by what was seen"
+    return "looks and checks; no action is foreseen"
 
 
 def _alike(planned: Sequence[Planned]) -> list[tuple[list[str], list[Action]]]:
@@ -92,7 +125,8 @@ def _alike(planned: Sequence[Planned]) -> list[tuple[list[str], list[Action]]]:
 
 def _told(action: Action) -> tuple[object, ...]:
     content = masked(action.content) if isinstance(action, Upload) else ""
-    return type(action), action.shown(), action.why, content
+    disruption = action.disruption if isinstance(action, Run) else None
+    return type(action), action.shown(), action.why, content, disruption
 
 
 def action_rows(action: Action, targets: str) -> Iterator[Row]:
@@ -130,6 +164,14 @@ def _run(action: Run) -> Iterator[Row]:
     yield from _quoted("  ", "\n".join(rest))
     if action.stdin is not None:
         yield from _quoted("  < ", masked(action.stdin))
+    if action.disruption is not None:
+        yield disruption_row(action.disruption, INDENT)
+
+
+def disruption_row(disruption: Disruption, indent: str) -> Row:
+    """What an action may do to a pair that serves, with the seconds."""
+    look = mark("warning")
+    return Content.styled(f"{indent}{look.glyph} ", look.style), Content.styled(str(disruption), look.style)
 
 
 def _quoted(lead: str, text: str) -> Iterator[Row]:

@@ -18,6 +18,7 @@ from iconha_tui.widgets.words import Words
 if TYPE_CHECKING:
     from iconha_tui.engine.estimate import Forecast
     from iconha_tui.engine.step import Stage
+    from iconha_tui.widgets.pair_look import PairLook
 
 MUTED = "$foreground-muted"
 BAR = 24
@@ -26,16 +27,26 @@ BAR = 24
 
 @dataclass(frozen=True)
 class StageLook:
-    """What the rail tells of a stage: its state, and its seconds, 0 where there is nothing to tell."""
+    """What the rail tells of a stage: its state, and its seconds, 0 where there is nothing to tell.
+
+    old: nobody has looked lately whether it is still so.
+    """
 
     state: str = "todo"
     seconds: float = 0.0
+    old: bool = False
 
     def content(self, at: float | None) -> Content:
         """Glyph, word and time."""
         look = mark(self.state, at)
         time = f" {duration(self.seconds)}" if self.seconds else ""
-        return Content.assemble((f"{look.glyph} {look.word}", look.style), (time, MUTED))
+        word = f"was {look.word}" if self.old else look.word
+        return Content.assemble((f"{look.glyph} {word}", self.style), (time, MUTED))
+
+    @property
+    def style(self) -> str:
+        """What is old is dimmed."""
+        return MUTED if self.old else mark(self.state).style
 
 
 class StageRail(Vertical):
@@ -62,12 +73,25 @@ class StageRail(Vertical):
             yield RailEntry(stage.name)
         yield Words(id="rail-line")
 
-    def show(self, looks: Sequence[StageLook], forecast: Forecast, at: float | None) -> None:
-        """Draws the states anew. forecast: of all stages. at: the clock by which what runs turns; None: nothing may move."""
+    def show(
+        self,
+        looks: Sequence[StageLook],
+        forecast: Forecast,
+        at: float | None,
+        *,
+        ended: str = "",
+        pair: PairLook | None = None,
+    ) -> None:
+        """Draws the states anew. forecast: of all stages. at: the clock by which what runs turns; None: nothing may move.
+
+        ended: how the last run ended, where it did not end well. pair: what was last seen of the pair, once there is one.
+        """
         self._looks, self._at = looks, at
-        self.query_one("#rail-title", Words).say(_title(forecast.share))
-        self.query_one("#rail-bar", Words).say(_bar(forecast.share))
-        self.query_one("#rail-time", Words).say(_time(sum(look.seconds for look in looks), forecast), layout=True)
+        figure, style = _figure(forecast, ended, pair)
+        self.query_one("#rail-title", Words).say(_title(figure, style))
+        self.query_one("#rail-bar", Words).say(_bar(forecast.share, style or "$primary"))
+        spent = sum(look.seconds for look in looks)
+        self.query_one("#rail-time", Words).say(_time(spent, forecast, pair), layout=True)
         for number, (stage, look) in enumerate(zip(self._stages, looks, strict=True), start=1):
             here = stage.name == self._here
             self.query_one(f"#rail-{stage.name}", Words).say(
@@ -95,7 +119,7 @@ class StageRail(Vertical):
         where = Content(f"{sum(look.state in ('done', 'skipped') for look in self._looks)} stages done")
         for number, (stage, look) in enumerate(zip(self._stages, self._looks, strict=True), start=1):
             glyph, here = mark(look.state, self._at), stage.name == self._here
-            ticks.append(Content.assemble((f"{HERE if here else ''}{number}{glyph.glyph}", glyph.style)))
+            ticks.append(Content.assemble((f"{HERE if here else ''}{number}{glyph.glyph}", look.style)))
             if here:
                 where = Content.assemble(
                     f"{number} of {len(self._looks)}  ", (stage.title, "bold"), "  ", look.content(self._at)
@@ -109,21 +133,35 @@ class StageRail(Vertical):
         self.post_message(self.Chosen(event.stage))
 
 
-def _title(share: float) -> Content:
-    """How much of all the work is done, in figures."""
-    figure = f"{share * 100:.0f} %"
-    return Content.assemble(("All stages", "bold"), " " * (BAR - len("All stages") - len(figure)), figure)
+def _figure(forecast: Forecast, ended: str, pair: PairLook | None) -> tuple[str, str]:
+    """How much of all the work is done; or, where the last run did not end well, or all is done and the pair does not serve
+    all the same, just that. With its style, "" for the usual one."""
+    if ended:
+        return f"{mark(ended).word} at {forecast.percent} %", mark(ended).style
+    if pair is not None and pair.bad and forecast.share >= 1:
+        return pair.word, MUTED if pair.old else mark(pair.state).style
+    return f"{forecast.percent} %", ""
 
 
-def _bar(share: float) -> Content:
-    """The same as a bar."""
-    full = round(share * BAR)
-    return Content.assemble(("━" * full, "$primary"), ("·" * (BAR - full), MUTED))
+def _title(figure: str, style: str) -> Content:
+    """The heading, with the figure at its right."""
+    heading = "All stages" if len(figure) < BAR - len("All stages") else "Stages"
+    return Content.assemble((heading, "bold"), " " * (BAR - len(heading) - len(figure)), (figure, style))
 
 
-def _time(spent: float, forecast: Forecast) -> Content:
+def _bar(share: float, style: str) -> Content:
+    """The same as a bar, which is full only where all is done."""
+    full = int(share * BAR)
+    return Content.assemble(("━" * full, style), ("·" * (BAR - full), MUTED))
+
+
+def _time(spent: float, forecast: Forecast, pair: PairLook | None) -> Content:
     said = [f"{duration(spent)} so far" if spent else "", forecast.words()]
-    return Content.styled("\n".join(part for part in said if part), MUTED)
+    lines = [Content.styled(part, MUTED) for part in said if part]
+    if pair is not None:
+        seen = f"pair {pair.word}{', ' + pair.age if pair.age else ''}"
+        lines.append(Content.styled(seen, MUTED if pair.old else mark(pair.state).style))
+    return Content("\n").join(lines)
 
 
 class RailEntry(Words):

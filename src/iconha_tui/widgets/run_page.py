@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from iconha_tui.engine.events import PASSED
 from iconha_tui.engine.step import Step
 from iconha_tui.widgets.failure import Failure, FailureBox, FailureKeys
 from iconha_tui.widgets.glyphs import duration, mark
@@ -62,15 +63,27 @@ class RunPage(Vertical):
         return True
 
     def sum_up(
-        self, run: StageRun, moment: float | None, *, left: str, onward: bool, stopping: str, problem: str
+        self,
+        run: StageRun,
+        moment: float | None,
+        *,
+        left: str,
+        onward: bool,
+        stopping: str,
+        problem: str,
+        unapplied: bool,
     ) -> None:
         """The line at the top. left: how long it will take, in words. stopping: that it stops, and how. problem: why it cannot be
-        run now."""
+        run now. unapplied: the settings were changed since."""
         look = mark(run.state, moment)
         if stopping and run.state == "running":
             self.query_one("#run-head", Words).say(Content.styled(f"{look.glyph} {stopping}", look.style))
             return
-        text = _summed_up(run, left, onward, problem)
+        if unapplied and run.state in PASSED:
+            look = mark("changed")
+            text = "The settings were changed since the stage last ran   F5 applies them"
+        else:
+            text = _summed_up(run, left, onward, problem)
         self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))
 
 

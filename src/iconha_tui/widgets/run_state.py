@@ -73,7 +73,8 @@ class StageRun:
         """Forgets the run before."""
         self.mode, self.state, self.failure, self.changed, self.skip = mode, "running", None, False, skip
         self.began, self.seconds = time.monotonic(), 0.0
-        self.steps = [StepState(step.id, step.title) for step in self.steps]
+        own = [step for step in self.steps if step.id.startswith(f"{self.stage}.")]
+        self.steps = [StepState(step.id, step.title) for step in own]
 
     def step(self, identity: str) -> StepState:
         for known in self.steps:
@@ -118,7 +119,7 @@ class StageRun:
                 )
                 step.targets.clear()
                 if event.outcome not in (*PASSED, "todo"):
-                    self.failure = event
+                    self.failure = self.failure or event  # what comes after it only tells how the pair is left
             case StageFinished():
                 self.state, self.seconds, self.changed = event.outcome, event.seconds, event.changed
             case _:
@@ -166,7 +167,8 @@ def _lines(event: Output | ActionStarted | ActionFinished | ActionStopped | Prob
             first, *rest = event.shown.splitlines() or [""]
             return [f"{COMMAND} {first}", *(f"  {line}" for line in rest)]
         case ActionFinished():
-            code = f", exit code {event.code}" if event.code not in (None, 0) else ""
+            code = f", exit code {event.code}" if event.code else ""
+            code = ", no exit code" if event.code == -1 else code
             return [f"  ({duration(event.seconds)}{code})"]
         case ActionStopped():
             return [f"  ({event.text})"]

@@ -6,20 +6,31 @@ from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from iconha_tui.status.report import Event, Node, Operation, Report, Source
+from iconha_tui.status.report import VERDICT_WORDS, Event, Node, Operation, Reason, Report, Source, Verdict
 from iconha_tui.status.sentences import (
     ago,
     chain_words,
     clock,
+    command,
     failures,
+    headline,
     holder,
     machine,
     place,
+    view_words,
 )
 from iconha_tui.widgets.glyphs import mark
 from iconha_tui.widgets.hanging import MUTED, Row
 
-VERDICTS = {"healthy": ("done", "healthy"), "degraded": ("failed", "degraded"), "unknown": ("unknown", "unknown")}
+_VERDICT_LOOKS: dict[Verdict, str] = {
+    "ready": "done",
+    "not_ready": "warning",
+    "split": "failed",
+    "down": "failed",
+    "not_built": "todo",
+    "unknown": "unknown",
+}
+VERDICTS = {verdict: (look, VERDICT_WORDS[verdict]) for verdict, look in _VERDICT_LOOKS.items()}
 """Verdict -> the state that it looks like, and its word."""
 
 _LOOKS = {
@@ -33,6 +44,7 @@ _LOOKS = {
     "left": "failed",
     "failed": "failed",
     "fenced": "failed",
+    "not fenced": "failed",
     "no quorum": "failed",
 }
 """Kind of an event -> the state that it looks like; its sentence has the word."""
@@ -54,18 +66,32 @@ def known(good: bool | None, yes: str, no: str, *, bad: str = "failed") -> Conte
 def verdict_rows(report: Report) -> Iterator[Row]:
     """The verdict, and all its reasons."""
     look, word = VERDICTS[report.verdict]
-    yield "", Content.assemble(state(look, word.upper()), f"   {_summary(report)}")
-    if report.agree is False:
-        disagreement, *problems = report.problems
-        yield (
-            Content.styled(f" {mark('failed').glyph} ", "$text-error reverse bold"),
-            Content.styled(f" {disagreement} ", "$text-error reverse bold"),
-        )
-    else:
-        problems = report.problems
-    for look, sentences in (("failed", problems), ("warning", report.warnings), ("unknown", report.missing)):
-        for sentence in sentences:
-            yield Content.styled(f"{mark(look).glyph} ", mark(look).style), sentence
+    yield Content.assemble(state(look, word.upper()), "   "), headline(report)
+    if summary := _summary(report):
+        yield "", summary
+    loud = report.verdict in ("split", "down")
+    for number, reason in enumerate(report.reasons):
+        failed = mark("failed")
+        if loud and not number:
+            yield (
+                Content.styled(f" {failed.glyph} ", "$text-error reverse bold"),
+                Content.styled(f" {reason.text} ", "$text-error reverse bold"),
+            )
+        else:
+            yield Content.styled(f"{failed.glyph} ", failed.style), reason.text
+        yield from _remedy(reason)
+    for reason in report.doubts:
+        yield Content.styled(f"{mark('unknown').glyph} ", mark("unknown").style), reason.text
+        yield from _remedy(reason)
+    for sentence in report.warnings:
+        yield Content.styled(f"{mark('warning').glyph} ", mark("warning").style), sentence
+
+
+def _remedy(reason: Reason) -> Iterator[Row]:
+    if reason.remedy:
+        yield "  ", Content.styled(reason.remedy, MUTED)
+    if told := command(reason):
+        yield "  ", told
 
 
 def _summary(report: Report) -> str:
@@ -82,7 +108,9 @@ def node_rows(node: Node, report: Report) -> Iterator[Row]:
     """All that is known of a node."""
     aws, look, ports = report.source("aws"), report.source("node", node.name), report.source("ports", node.name)
     stopped = not look.trouble and not node.runs_pacemaker
-    yield _row("pacemaker", _pacemaker(node), None if stopped else report.view)
+    by_another = look.trouble and not report.view.trouble
+    said_by = [Content.styled(f"by {report.seen_by}'s word", MUTED)] if by_another else []
+    yield _row("pacemaker", [*_pacemaker(node), *said_by], None if stopped else report.view)
     members = look if look.seen_at is not None and not look.trouble else report.view
     yield _row("corosync", _corosync(node, is_old=bool(look.trouble)), members)
     yield _row("instance", _instance(node), aws)
@@ -92,6 +120,10 @@ def node_rows(node: Node, report: Report) -> Iterator[Row]:
     yield _row("ssh", [known(node.answers, "answers", "does not answer"), *system], None)
     if inside := machine(node):
         yield _row("machine", [Content(", ".join(inside))], look)
+    if node.calls:
+        calls = report.source("calls", node.name)
+        shown = look if look.trouble else calls
+        yield _row("AWS calls", _calls(node, shown), shown)
     if not node.ports:
         yield _row("ports", [known(None, "", "")], None)
         return
@@ -107,6 +139,13 @@ def node_rows(node: Node, report: Report) -> Iterator[Row]:
         yield _row("P-Rep", [state("unknown", node.chain_trouble)], ports)
 
 
+def _calls(node: Node, source: Source) -> Iterator[Content]:
+    refused = [call.name for call in node.calls if not call.allowed]
+    yield known(not refused, f"{len(node.calls)} of 4 allowed", f"refused: {', '.join(refused)}")
+    if source.age_s is not None and not source.trouble:
+        yield Content.styled(f"tried {ago(source.age_s)} ago", MUTED)
+
+
 def _pacemaker(node: Node) -> Iterator[Content]:
     if not node.runs_pacemaker and not node.online:
         yield state("failed", f"does not run ({node.pacemaker_service})")
@@ -117,6 +156,8 @@ def _pacemaker(node: Node) -> Iterator[Content]:
         for word in ("standby", "maintenance", "pending", "unclean"):
             if getattr(node, word):
                 yield state("warning", word)
+        if node.health not in (None, "green"):
+            yield state("warning", f"health {node.health}")
     yield Content.styled(node.pacemaker or "", MUTED)
 
 
@@ -190,7 +231,12 @@ def cluster_rows(report: Report) -> Iterator[Row]:
         yield _row("flags", [Content(", ".join(report.quorum_flags))], view)
     controller = next((node.name for node in report.nodes if node.dc), None)
     yield _row("controller", [Content(controller or "none")], view)
-    yield _row("seen by", [Content(report.seen_by)], None)
+    for told in report.views:
+        yield _row(
+            told.node,
+            [Content(view_words(told).partition(": ")[2] or view_words(told))],
+            report.source("view", told.node),
+        )
     for failure in report.failures:
         yield _row("failed", [state("failed", failure)], view)
 
@@ -225,6 +271,6 @@ def _row(word: str, said: Iterable[Content], source: Source | None) -> Row:
     """source: what it was seen by; what is old is told so, and without the colours of what is true now."""
     told = Content("  ").join(each for each in said if each)
     if source is not None and source.trouble and source.age_s is not None:
-        age = state("warning", f"{ago(source.age_s)} ago: ")
+        age = state("warning", f"was, {ago(source.age_s)} ago: ")
         told = Content.assemble(age, (told.plain, MUTED))
     return Content.styled(f"{word:<13}", MUTED), told
