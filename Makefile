@@ -43,7 +43,7 @@ demo-down: $(READY) ## stop the demo's lab and remove all of it
 
 .PHONY: test
 test: test-packages $(READY) lint ## lint, types and every test, the lab's included
-	$(BIN)/pytest -n 3 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter

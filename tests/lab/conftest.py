@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import picture
 import pytest
 from faults import Table
 from lab_aws import aws as aws
 from mischief import Bench
+from pairs import Kept, Pair, built_and_kept
 from program import Program, until_done
+from sharing import Shared
 from terminal import Terminal
+from waiting import wait_until
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
@@ -26,33 +29,63 @@ from iconha_tui.stages import tags
 
 Boto = Callable[..., Any]
 
+SHARED = pytest.StashKey[Shared]()
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
-PAIRS = {"test_guide", "test_status", "test_wizard", "test_operator", "test_corosync_oracle"}
-"""The modules that build pairs in labs of their own."""
+DEBIAN = {"bookworm": 12, "trixie": 13}
+GROUPS = (
+    "test_interruption",
+    "faults",
+    "pair bookworm crm",
+    "lab",
+    "pair trixie crm",
+    "pair bookworm pcs",
+    "test_wizard",
+)
+"""The groups of tests that take longest, the longest first: they begin first, and what is short fills up at the end."""
 
 
 @pytest.hookimpl(tryfirst=True)  # else xdist has read the groups, where modules are named on the command line
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses a lab is marked so. Of xdist's workers, one has the tests of built pairs, one the others of this folder.
-
-    In `make reliability`, whose tests are nearly all of the latter, each module has its own.
-    """
+    """Whatever uses a lab is marked so, and goes to the worker that has what it needs."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            group = "pairs" if item.path.stem in PAIRS else "lab"
-            item.add_marker(pytest.mark.xdist_group(item.path.stem if THOROUGH else group))
+        if group := group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("slow") and not THOROUGH:
             item.add_marker(pytest.mark.skip("many minutes: `make reliability` runs it"))
         if {"lab", "lab_host"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.lab)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, str]:
+    """The groups that take longest come first, then the others of this folder, then all other tests."""
+    group = group_of(item)
+    return (GROUPS.index(group) if group in GROUPS else len(GROUPS) + (not group)), group
+
+
+def group_of(item: pytest.Item) -> str:
+    """The tests of one group are of one worker, one after the other: they share a pair, or the machines for faults, or a lab.
+
+    In `make reliability`, whose tests nearly all make faults, each module is a group. "": it is no test of this folder.
+    """
+    if not item.path.is_relative_to(Path(__file__).parent):
+        return ""
+    pair = getattr(getattr(item, "callspec", None), "params", {}).get("built_pair")
+    if pair:
+        return f"pair {' '.join(pair)}"
+    fixtures = getattr(item, "fixturenames", ())
+    if THOROUGH:
+        return item.path.stem
+    return "faults" if "bench" in fixtures else "lab" if "lab" in fixtures else item.path.stem
 
 
 @pytest.fixture
 def table(request: pytest.FixtureRequest) -> Table:
     """Where a test of a fault tells what it has seen: docs/reliability.md, when `make reliability` asks."""
     file = os.environ.get("ICONHA_FAULTS_TABLE")
-    chosen = getattr(getattr(request.node, "callspec", None), "params", {}).values()
-    on = getattr(request.module, "ON", f"Debian 12, {'pcs' if 'pcs' in chosen else 'crm'}")
+    chosen = getattr(getattr(request.node, "callspec", None), "params", {})
+    suite, shell = chosen.get("built_pair", ("bookworm", "pcs" if "pcs" in chosen.values() else "crm"))
+    on = getattr(request.module, "ON", f"Debian {DEBIAN[suite]}, {shell}")
     line = request.function.__code__.co_firstlineno
     return Table(Path(file) if file else None, request.module.SECTION, on, request.path.stem, line)
 
@@ -66,10 +99,10 @@ def lab_host() -> None:
         pytest.skip(f"lab: {trouble}")
 
 
-@pytest.fixture(scope="session")
-def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@contextmanager
+def running(name: str, state: Path) -> Iterator[Lab]:
     """A running lab, Debian 12; its image is built where it is missing."""
-    one = Lab(f"test-{os.getpid()}", tmp_path_factory.mktemp("state"))
+    one = Lab(f"{name}-{os.getpid()}", state)
     try:
         one.up()
         yield one
@@ -77,19 +110,42 @@ def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[La
         one.down()
 
 
-def _bench_scope(*, fixture_name: str, config: pytest.Config) -> Literal["module", "session"]:
-    """In `make reliability` any module may be the next of a worker, and gets new machines; in `make test` it takes the last's."""
-    return "module" if THOROUGH else "session"
+@pytest.fixture(scope="session")
+def lab(lab_host: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    with running("test", tmp_path_factory.mktemp("state")) as one:
+        yield one
 
 
-@pytest.fixture(scope=_bench_scope)
-def bench(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """Two machines on which faults are tried, one after the other; signed in to, and nothing more to begin with."""
-    program = Program(lab, tmp_path_factory.mktemp("faults"), loads(lab.spec(name="faults")))
-    going = program.run("--until", "instances")
-    assert going.process.returncode == 0, going.said
-    yield Bench(program)
-    take_down(program)
+@pytest.fixture(scope="session")
+def shared(request: pytest.FixtureRequest) -> Iterator[Shared]:
+    one = request.config.stash[SHARED] = Shared()
+    yield one
+    one.end()
+
+
+@pytest.hookimpl(trylast=True)  # when the test's own fixtures are gone
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if SHARED in item.config.stash and (nextitem is None or group_of(item) != group_of(nextitem)):
+        item.config.stash[SHARED].end()
+
+
+@contextmanager
+def two_machines(folder: Path) -> Iterator[Bench]:
+    with running("faults", folder) as lab:
+        program = Program(lab, folder, loads(lab.spec(name="faults")))
+        going = program.run("--until", "instances")
+        assert going.process.returncode == 0, going.said
+        yield Bench(program)
+
+
+@pytest.fixture(scope="module")
+def bench(lab_host: None, shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Two machines on which faults are tried, one after the other; signed in to, and nothing more to begin with.
+
+    Each module takes them as the one before has left them.
+    """
+    made: Bench = shared.get("bench", lambda: two_machines(tmp_path_factory.mktemp("faults")))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +163,17 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     one = Terminal(tmp_path / "tmux")
     yield one
     one.end()
+
+
+@pytest.fixture
+def built_pair(
+    request: pytest.FixtureRequest, lab_host: None, shared: Shared, tmp_path_factory: pytest.TempPathFactory
+) -> Pair:
+    """A pair that is fully built, as it was built whatever the tests before have made of it. pairs.on_pairs says which."""
+    suite, shell = request.param
+    kept: Kept = shared.get((suite, shell), lambda: built_and_kept(tmp_path_factory.mktemp(suite), suite, shell))
+    kept.restore()
+    return kept.pair
 
 
 def launch(lab: Lab, name: str, **options: Any) -> str:
@@ -139,15 +206,16 @@ def describe(lab: Lab, instance_id: str) -> dict[str, Any]:
     return found
 
 
-def wait_state(lab: Lab, instance_id: str, state: str, timeout: float = 60) -> dict[str, Any]:
-    """Wait until EC2 says that an instance is in a state. timeout in seconds."""
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        found = describe(lab, instance_id)
-        if found["State"]["Name"] == state:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"{instance_id} is {found['State']['Name']}, not {state}: {found.get('StateReason')}")
+def wait_state(lab: Lab, instance_id: str, state: str) -> dict[str, Any]:
+    """Wait until EC2 says that an instance is in a state."""
+    found: dict[str, Any] = {}
+
+    def there() -> bool:
+        found.update(describe(lab, instance_id))
+        return bool(found["State"]["Name"] == state)
+
+    wait_until(there, what=lambda: f"{instance_id} {state}: it is {found['State']['Name']}, {found.get('StateReason')}")
+    return found
 
 
 def terminate(lab: Lab, *instance_ids: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from waiting import BOUND
+
 from iconha_tui.lab.lab import Lab
 
 
@@ -15,7 +17,7 @@ def aws(lab: Lab, service: str, profile: str = "lab") -> Any:
 
     core = botocore.session.Session(profile=profile)
     core.set_config_variable("config_file", str(lab.aws_config_file))
-    config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=3, read_timeout=15)
+    config = botocore.config.Config(retries={"max_attempts": 1}, connect_timeout=BOUND, read_timeout=BOUND)
     make: Any = boto3.Session(botocore_session=core).client
     return make(service, config=config)
 

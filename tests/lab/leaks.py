@@ -128,7 +128,7 @@ class Watch:
     def end(self, wanted: Needles) -> dict[str, object]:
         """hits: [where, command, secret]. started: programs that the kernel has told of. read: those that were read in time."""
         told = json.dumps({needle.hex(): name for needle, name in wanted.items()})
-        out, _ = self._process.communicate(f"{told}\n", timeout=60)
+        out, _ = self._process.communicate(f"{told}\n", timeout=600)
         answer: dict[str, object] = json.loads(out)
         return answer
 

@@ -10,6 +10,7 @@ from typing import Any
 import picture
 from lab_aws import aws
 from program import Program
+from waiting import BOUND
 
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.shell import run
@@ -48,6 +49,10 @@ class Victim:
         finally:
             self.inside("iptables", "-D", *rule)
 
+    def stopped(self, chain: str = "INPUT") -> int:
+        """How many packets the first rule of a chain has caught."""
+        return int(self.inside("iptables", "-nvxL", chain).splitlines()[2].split()[0])
+
     @contextmanager
     def mounted(self, where: str, options: str) -> Iterator[None]:
         """A small file system of its own at a place."""
@@ -75,7 +80,7 @@ class Victim:
                 yield
             finally:
                 self.sh("for file in /run/mischief-*; do kill -KILL ${file#*-}; rm $file; done")
-                process.wait(timeout=30)
+                process.wait(timeout=BOUND)
 
     def locked_apt(self, lock: str = LOCK) -> AbstractContextManager[None]:
         """Somebody else is at apt: a process called unattended-upgrade holds one of its locks."""

@@ -104,7 +104,7 @@ def take(lab: Lab, spec: Spec) -> Picture:
         },
     }
     nodes = {name: plain(on(lab, one["InstanceId"], _LOOK)) for name, one in sorted(found.items())}
-    cibs = {plain("\n".join(_cib(on(lab, one["InstanceId"], "cibadmin -Q")))) for one in found.values()}
+    cibs = {plain("\n".join(plain_cib(on(lab, one["InstanceId"], "cibadmin -Q")))) for one in found.values()}
     assert len(cibs) == 1, "the nodes have different configurations"
     return Picture(nodes, cibs.pop().split("\n"), account)
 
@@ -143,7 +143,7 @@ def _rules(group: dict[str, Any]) -> list[str]:
     return found
 
 
-def _cib(xml: str) -> list[str]:
+def plain_cib(xml: str) -> list[str]:
     """The configuration, an element a line, without counters and times."""
     root = ET.fromstring(xml).find("configuration")
     assert root is not None

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from waiting import BOUND
+
 from iconha_tui.causes import cause_of
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec, dumps
@@ -45,7 +47,7 @@ class Going:
         """The exit code, once it has ended; what it had still to tell is in `events`."""
         for _ in self:
             pass
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=BOUND)
 
     @property
     def said(self) -> str:
@@ -56,6 +58,8 @@ class Going:
     def failure(self) -> Event:
         """The step that did not go well; its remedy is the one that the operator reads."""
         failed = [each for each in self.events if each["event"] == "StepFinished" and each["outcome"] != "done"]
+        if len(failed) == 2 and failed[1]["step"] == "pair.serves":
+            failed.pop()  # how the pair is left
         assert len(failed) == 1, f"{self.events[-3:]}\n{self.said}"
         cause = cause_of(failed[0]["text"], failed[0]["tail"])
         return {
@@ -86,11 +90,13 @@ class Program:
         path.write_text(dumps(self.spec))
         return path
 
-    def start(self, *options: str, how: tuple[str, ...] = (), ahead: bool = False) -> Going:
-        """how: what Python is told to run; empty: the program as it is. ahead: with the check before the first change."""
+    def start(self, *options: str, how: tuple[str, ...] = (), ahead: bool = False, allow: bool = True) -> Going:
+        """how: what Python is told to run; empty: the program as it is. ahead: with the check before the first change.
+        allow: a pair that serves may be disrupted."""
         path = self.write()
         self._starts += 1
         errors = self.state / f"stderr-{self._starts}"
+        options = (*options, *(["--allow-disruption"] if allow else []))
         argv = [sys.executable, *(how or ("-m", "iconha_tui"))]
         argv += ["--state-dir", str(self.state), "run", str(path), "--yes", "--json"]
         argv += [] if ahead else ["--no-check"]  # faults are made to hear what the steps themselves say of them
@@ -106,9 +112,9 @@ class Program:
             )
         return Going(process, errors)
 
-    def run(self, *options: str, ahead: bool = False) -> Going:
+    def run(self, *options: str, ahead: bool = False, allow: bool = True) -> Going:
         """A run to its end, whatever that is; its exit code is in `.process.returncode`."""
-        going = self.start(*options, ahead=ahead)
+        going = self.start(*options, ahead=ahead, allow=allow)
         going.end()
         return going
 
@@ -121,7 +127,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=BOUND,
             env=os.environ | self.environment,
             check=False,
         )

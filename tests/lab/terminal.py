@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import time
 from pathlib import Path
+
+from waiting import wait_until
 
 
 class Terminal:
@@ -28,13 +29,17 @@ class Terminal:
         )
         return shown.stdout
 
-    def wait(self, pattern: str, timeout: float = 60) -> str:
-        """Wait until the screen shows `pattern`, a regular expression. timeout in seconds."""
-        deadline = time.monotonic() + timeout
-        while not re.search(pattern, screen := self.screen()):
-            assert time.monotonic() < deadline, f"{pattern!r} does not come up:\n{screen}"
-            time.sleep(0.2)
-        return screen
+    def wait(self, pattern: str) -> str:
+        """Wait until the screen shows `pattern`, a regular expression; returns what it shows then."""
+        shown = ""
+
+        def there() -> bool:
+            nonlocal shown
+            shown = self.screen()
+            return bool(re.search(pattern, shown))
+
+        wait_until(there, what=lambda: f"{pattern!r} on the screen:\n{shown}")
+        return shown
 
     def pid(self) -> int:
         shown = subprocess.run(

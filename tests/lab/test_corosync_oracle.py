@@ -7,8 +7,8 @@ import io
 import tarfile
 import time
 
-from conftest import launch, terminate, wait_state
 from corosync_corpus import HOST, cases
+from pairs import FIRST, Pair, on_pairs
 
 from iconha_tui.cluster.corosync_conf import Host, check, has_errors
 from iconha_tui.lab.lab import Lab
@@ -17,42 +17,31 @@ COUNT = 400
 TIMED_OUT = "124"
 """The exit code of timeout(1)."""
 
-PREPARE = """
-export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update && apt-get -qq -y --no-install-recommends install corosync >/dev/null && systemctl stop corosync
-head -c 256 /dev/urandom > /etc/corosync/authkey && chmod 400 /etc/corosync/authkey
-"""
-
 # The cases are for a machine at 10.0.0.11: the address on the loopback device makes one of any node.
 JUDGE = """
 ip address add 10.0.0.11/24 dev lo
 cd /root/cases; ls | xargs -P 8 -I {} sh -c 'timeout 10 corosync -t -c "$PWD/{}" >/dev/null 2>&1; echo "{} $?"'
+rm -r /root/cases; ip address del 10.0.0.11/24 dev lo
 """
 
 
-def test_the_checker_passes_nothing_that_corosync_refuses(lab: Lab) -> None:
-    instance = launch(lab, "oracle")
-    try:
-        wait_state(lab, instance, "running")
-        done = lab.exec("oracle", ["sh", "-c", PREPARE])
-        assert done.returncode == 0, done.stderr
-        texts = dict(enumerate(cases(COUNT, seed=int(time.time()) // 86_400)))
-        copy_to(lab, texts)
-        verdicts = dict(line.split() for line in lab.exec("oracle", ["sh", "-c", JUDGE]).stdout.splitlines())
-        assert len(verdicts) == COUNT
-        assert {"0", "8"} <= set(verdicts.values()), "corosync judged nothing"
-        name = lab.exec("oracle", ["hostname"]).stdout.strip()
-        host = Host(name, HOST.addresses | {str(lab.instance("oracle")["private_ip"])})
-        # A name in place of an address makes corosync ask the DNS, at times for longer than we wait: that is no verdict.
-        unjudged = [number for number, code in verdicts.items() if code == TIMED_OUT]
-        assert len(unjudged) < COUNT / 20
-        refused = {int(number): code for number, code in verdicts.items() if code not in ("0", TIMED_OUT)}
-        passed = [
-            (code, texts[number]) for number, code in refused.items() if not has_errors(check(texts[number], host=host))
-        ]
-        assert passed == []
-    finally:
-        terminate(lab, instance)
+@on_pairs(("bookworm", "crm"))
+def test_the_checker_passes_nothing_that_corosync_refuses(built_pair: Pair) -> None:
+    texts = dict(enumerate(cases(COUNT, seed=int(time.time()) // 86_400)))
+    copy_to(built_pair.lab, texts)
+    verdicts = dict(line.split() for line in built_pair.sh(FIRST, JUDGE).splitlines())
+    assert len(verdicts) == COUNT
+    assert {"0", "8"} <= set(verdicts.values()), "corosync judged nothing"
+    name = built_pair.sh(FIRST, "hostname").strip()
+    host = Host(name, HOST.addresses | {str(built_pair.lab.instance(FIRST)["private_ip"])})
+    # A name in place of an address makes corosync ask the DNS, at times for longer than we wait: that is no verdict.
+    unjudged = [number for number, code in verdicts.items() if code == TIMED_OUT]
+    assert len(unjudged) < COUNT / 20
+    refused = {int(number): code for number, code in verdicts.items() if code not in ("0", TIMED_OUT)}
+    passed = [
+        (code, texts[number]) for number, code in refused.items() if not has_errors(check(texts[number], host=host))
+    ]
+    assert passed == []
 
 
 def copy_to(lab: Lab, texts: dict[int, str]) -> None:
@@ -66,5 +55,5 @@ def copy_to(lab: Lab, texts: dict[int, str]) -> None:
             archive.addfile(entry, io.BytesIO(data))
 
     feed = base64.b64encode(packed.getvalue()).decode()
-    done = lab.exec("oracle", ["sh", "-c", "mkdir -p /root/cases && base64 -d | tar -xf - -C /root/cases"], feed=feed)
+    done = lab.exec(FIRST, ["sh", "-c", "mkdir -p /root/cases && base64 -d | tar -xf - -C /root/cases"], feed=feed)
     assert done.returncode == 0, done.stderr

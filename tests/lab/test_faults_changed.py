@@ -55,7 +55,7 @@ def test_an_elastic_ip_that_was_given_to_a_stranger_is_not_taken(built: Bench, t
     assert not [each for each in going.events if each["event"] == "ActionStarted"]
     code, found = program.check()
     assert code == 3
-    assert any(stranger in each["text"] for each in found if each["state"] == "bad")
+    assert any(stranger in each["text"] for each in found if each["state"] == "stands_in_the_way")
     table.row(
         fault="The cluster's Elastic IP is given to a stranger by hand",
         how="associated with a third machine, Pacemaker in maintenance mode",

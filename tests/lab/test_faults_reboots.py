@@ -14,7 +14,6 @@ from lab_aws import aws
 from mischief import FIRST, SECOND, Bench
 from program import Program, until_done
 
-from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import loads
 from iconha_tui.stages import STAGES
 
@@ -24,8 +23,9 @@ STAGES_ON_NODES = [each.name for each in STAGES[2:]]
 
 
 @pytest.fixture
-def fresh(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def fresh(built: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two machines that are launched by the first run."""
+    lab = built.program.lab
     program = Program(lab, tmp_path_factory.mktemp("reboots"), loads(lab.spec(name="reboots")))
     yield Bench(program)
     take_down(program)

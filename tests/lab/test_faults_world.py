@@ -26,11 +26,11 @@ THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
 def test_the_preflight_tells_all_at_once_and_changes_nothing(built: Bench, table: Table) -> None:
     before = picture.take(built.program.lab, built.program.spec)
     code, found = built.program.check()
-    assert code == 0, [each for each in found if each["state"] == "bad"]
+    assert code == 0, [each for each in found if each["state"] == "stands_in_the_way"]
     assert {each["where"] for each in found} == {"AWS", "here", FIRST, SECOND}
     with built.first.locked_apt(), built.second.firewall("OUTPUT", "-p", "tcp", "--dport", "80", "-j", "REJECT"):
         code, found = built.program.check()
-    told = {(each["where"], each["what"]): each for each in found if each["state"] in ("bad", "warning")}
+    told = {(each["where"], each["what"]): each for each in found if each["state"] in ("stands_in_the_way", "warning")}
     assert "unattended-upgrade" in told[FIRST, "apt"]["text"]
     assert picture.take(built.program.lab, built.program.spec) == before
     table.row(
@@ -60,7 +60,9 @@ def test_an_edited_corosync_conf_is_not_overwritten_without_a_yes(
     assert "raised by the night shift" in failed["text"]
     code, found = program.check()
     assert code == 3
-    told = [each["where"] for each in found if each["state"] == "bad" and "edited by somebody" in each["text"]]
+    told = [
+        each["where"] for each in found if each["state"] == "stands_in_the_way" and "edited by somebody" in each["text"]
+    ]
     assert told == list(where)
     if len(where) == 2:
         program.spec.corosync.replace = edited[0][:16]

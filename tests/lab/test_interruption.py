@@ -12,7 +12,6 @@ import random
 import shutil
 import signal
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,6 +22,7 @@ import pytest
 from blows import CTRL_C, HANG_UP, HUP, KILL, MOMENTS, QUIT, SIGNALS, STEPS, TERM, Blow, Build
 from faults import Table
 from program import Program
+from waiting import wait_until
 
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Aws, Spec, loads
@@ -181,8 +181,9 @@ def test_a_second_signal_ends_the_program_at_once(tmp_path: Path, table: Table) 
         with connection:
             assert connection.recv(1)
             going.process.send_signal(signal.SIGINT)
-            while signal.SIGINT in caught(going.process.pid):
-                time.sleep(0.01)
+            wait_until(
+                lambda: signal.SIGINT not in caught(going.process.pid), what="an answer to the first signal", every=0.01
+            )
             assert going.process.poll() is None
             assert going.kill(signal.SIGINT) == -signal.SIGINT
     with Store(program.state).lock(spec.name):

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import aws, launch, terminate, traces, traces_of_network, wait_state
+from waiting import BOUND, wait_until
 
 from iconha_tui.lab.lab import Lab
 
@@ -40,13 +40,13 @@ def elastic(lab: Lab) -> Iterator[Any]:
 
 
 def ssh(lab: Lab, node: str, command: str) -> str:
-    done = subprocess.run(lab.ssh_command(node, [command]), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(lab.ssh_command(node, [command]), capture_output=True, text=True, timeout=BOUND, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def ask(address: str, path: str = "/") -> Any:
-    with urllib.request.urlopen(f"http://{address}:9000{path}", timeout=5) as response:
+    with urllib.request.urlopen(f"http://{address}:9000{path}", timeout=BOUND) as response:
         return json.load(response)
 
 
@@ -168,15 +168,13 @@ def test_stop_start_and_reboot_keep_the_disk_and_the_private_address(lab: Lab, p
     assert wait_state(lab, pair[0], "running")["PrivateIpAddress"] == private
     boot = ssh(lab, ONE, "ls kept; stat -c %Y /proc/1").split()[1]
     ec2.reboot_instances(InstanceIds=[pair[0]])
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        done = subprocess.run(
-            lab.ssh_command(ONE, ["stat -c %Y /proc/1"]), capture_output=True, text=True, timeout=10, check=False
-        )
-        if done.returncode == 0 and done.stdout.strip() != boot:
-            break
-        time.sleep(0.3)
-    assert done.stdout.strip() not in ("", boot)
+
+    def booted_again() -> bool:
+        argv = lab.ssh_command(ONE, ["stat -c %Y /proc/1"])
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=BOUND, check=False)
+        return done.returncode == 0 and done.stdout.strip() not in ("", boot)
+
+    wait_until(booted_again, what="another boot")
 
 
 def test_the_distributions_awscli_runs_unmodified(lab: Lab, pair: tuple[str, str]) -> None:
@@ -241,9 +239,7 @@ def test_a_lab_comes_up_again_after_kill_9(lab_host: None, tmp_path: Path, every
             victims += map(int, subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
         for pid in victims:
             os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 30
-        while lab.running and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: not lab.running, what="the end of the lab")
         assert lab.up() is True
         assert lab.instances() == []
         instance_id = launch(lab, ONE)
@@ -261,7 +257,7 @@ def test_the_commands(lab: Lab, pair: tuple[str, str], tmp_path: Path) -> None:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-m", "iconha_tui.lab", *words]
-        return subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        return subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=BOUND, check=False)
 
     named = ["--name", lab.name]
     assert "is already running" in run("up", *named).stdout

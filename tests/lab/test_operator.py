@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import aws, describe, launch, terminate, wait_state
 from faults import Table, sentence
+from waiting import BOUND
 
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec, dumps, loads
@@ -38,7 +39,7 @@ class Operator:
         path.write_text(dumps(self.spec))
         argv = [sys.executable, "-m", "iconha_tui", "--state-dir", str(self.state / "state"), "run", str(path), "--yes"]
         argv += ["--no-check"]  # it is what the steps themselves say that is looked at
-        return subprocess.run([*argv, *options], capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run([*argv, *options], capture_output=True, text=True, timeout=BOUND, check=False)
 
     def failure(self, *options: str) -> dict[str, Any]:
         """The step that did not go well, with the exit code of the program."""

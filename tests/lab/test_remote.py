@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import aws, launch, terminate, wait_state
+from waiting import BOUND, wait_until
 
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.errors import Cancelled, Trouble
@@ -42,7 +42,7 @@ def make_node(lab: Lab, instance_id: str, tmp_path: Path) -> Iterator[Callable[[
 
         node = SshNode(NAME, endpoint, user="ubuntu", identity=Identity(lab.key_file), host_keys=host_keys)
         made.append(node)
-        node.wait(60)
+        node.wait(BOUND)
         return node
 
     yield make
@@ -108,11 +108,7 @@ def test_a_long_command_leaves_nothing_behind(lab: Lab, node: SshNode) -> None:
     assert seen == done.stdout.splitlines()
     assert node.run(("ls", "/var/lib/iconha-tui/runs")).stdout == ""
     assert node.run(("stat", "-c", "%a", "/var/lib/iconha-tui/runs")).stdout == "700\n"
-    for _ in range(100):
-        if units_of(lab) == "":
-            return
-        time.sleep(0.05)
-    pytest.fail(f"left behind: {units_of(lab)}")
+    wait_until(lambda: units_of(lab) == "", what=lambda: f"nothing left behind: {units_of(lab)}")
 
 
 def test_the_same_key_again_and_again(node: SshNode) -> None:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from mischief import Bench, Victim
 from program import Event, Program
 from textual.pilot import Pilot
 from textual.widgets import Input
+from waiting import BOUND
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.lab.lab import Lab
@@ -136,7 +138,7 @@ class Job:
             env=os.environ | program.environment | {"ICONHA_STATE_DIR": str(self.left / "state")},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=BOUND,
             check=False,
             umask=0,
         )
@@ -288,12 +290,12 @@ async def by_hand(job: Job) -> None:
         await shot(job, pilot, "instances")
 
 
-async def until(pilot: Pilot[Any], true: Callable[[], Any], seconds: float = 60) -> None:
-    for _ in range(int(seconds / 0.05)):
+async def until(pilot: Pilot[Any], true: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + BOUND
+    await pilot.pause(0.05)
+    while not true():
+        assert time.monotonic() < deadline, "it does not come true"
         await pilot.pause(0.05)
-        if true():
-            return
-    raise AssertionError("it does not come true")
 
 
 async def shot(job: Job, pilot: Pilot[Any], name: str) -> None:
@@ -302,8 +304,8 @@ async def shot(job: Job, pilot: Pilot[Any], name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def job(lab: Lab, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
-    one = prepared(lab, bench, tmp_path_factory.mktemp("secrets"))
+def job(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
+    one = prepared(bench.program.lab, bench, tmp_path_factory.mktemp("secrets"))
     old = os.umask(0)
     watch = leaks.Watch()
     try:

@@ -9,6 +9,7 @@ import pytest
 from faults import Table
 from mischief import FIRST, Bench
 from program import Event, Going
+from waiting import wait_until
 
 from iconha_tui.engine import journal
 
@@ -72,7 +73,7 @@ def test_an_installation_is_left_running_or_stopped_as_the_operator_chooses(
     time.sleep(1)
     assert first.sh("pgrep -x dpkg") == process, "the installation is not started twice"
     going.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    wait_until(lambda: "Ctrl+C again within 5 s" in going.said, what="an answer to the first Ctrl+C", every=0.05)
     assert going.kill(signal.SIGINT) == 130
     assert fate(going)["left"] == "stopped"
     for node in (bench.first, bench.second):

@@ -13,12 +13,10 @@ from pathlib import Path
 
 from program import Event, Program
 from terminal import Terminal
+from waiting import wait_until
 
 from iconha_tui.engine.events import PASSED
 from iconha_tui.stages import STAGES
-
-PATIENCE = 400
-"""Seconds that a screen or the next event may take; apt on a busy machine is the slowest."""
 
 QUESTION = "Stop this run and quit?"
 """Asked where the wizard is quit while a long command goes on."""
@@ -79,28 +77,31 @@ class Wizard:
 
     def _events(self) -> Iterator[Event]:
         """What is added to the journal since this wizard was started."""
-        deadline = time.monotonic() + PATIENCE
-        rest = b""
         while True:
-            if self._journal.exists():
-                with self._journal.open("rb") as file:
-                    file.seek(self._place)
-                    new = file.read()
-                self._place += len(new)
-                *lines, rest = (rest + new).split(b"\n")
-                for line in lines:
-                    deadline = time.monotonic() + PATIENCE
-                    yield json.loads(line)
-            assert time.monotonic() < deadline, f"nothing goes on:\n{self._terminal.screen()}"
-            self._answer()
-            time.sleep(0.05)
+            yield from wait_until(self._news, what=lambda: f"the next event:\n{self._terminal.screen()}", every=0.05)
+
+    def _news(self) -> list[Event]:
+        """The events that have come by now. Without any, what is asked on the screen is answered."""
+        if self._journal.exists():
+            with self._journal.open("rb") as file:
+                file.seek(self._place)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._place += len(whole + newline)
+            if whole:
+                return [json.loads(line) for line in whole.split(b"\n")]
+        self._answer()
+        return []
 
     def _see(self, pattern: str) -> str:
         """Waits until the screen shows `pattern`, and answers what is asked meanwhile."""
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, shown := self._answer()):
-            assert time.monotonic() < deadline, f"{pattern!r} does not come up:\n{shown}"
-            time.sleep(0.1)
+        shown = ""
+
+        def there() -> bool:
+            nonlocal shown
+            shown = self._answer()
+            return bool(re.search(pattern, shown))
+
+        wait_until(there, what=lambda: f"{pattern!r} on the screen:\n{shown}")
         return shown
 
     def _answer(self) -> str:
@@ -117,7 +118,7 @@ class Wizard:
     def _press_away(self, key: str, words: str) -> None:
         """Presses a key once, and waits until these words are no longer on the screen."""
         self._terminal.press(key)
-        self._terminal.wait(rf"(?s)\A(?!.*{re.escape(words)})", PATIENCE)
+        self._terminal.wait(rf"(?s)\A(?!.*{re.escape(words)})")
 
     def kill(self) -> None:
         os.kill(self.pid, signal.SIGKILL)
@@ -126,12 +127,13 @@ class Wizard:
     def quit(self) -> None:
         """As the operator does: ctrl+q, and where it asks what is to become of a long command, that is left running."""
         self._terminal.press("C-q")
-        deadline = time.monotonic() + PATIENCE
-        while self._terminal.running():
+
+        def left() -> bool:
             if QUESTION in self._terminal.screen():
                 self._press_away("l", QUESTION)
-            assert time.monotonic() < deadline, f"it does not quit:\n{self._terminal.screen()}"
-            time.sleep(0.1)
+            return not self._terminal.running()
+
+        wait_until(left, what=lambda: f"the wizard's end:\n{self._terminal.screen()}")
         self._gone()
 
     def hang_up(self) -> None:
@@ -148,10 +150,7 @@ class Wizard:
         self._terminal.end()
 
     def _gone(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while alive(self.pid):
-            assert time.monotonic() < deadline, f"process {self.pid} does not end"
-            time.sleep(0.02)
+        wait_until(lambda: not alive(self.pid), what=f"the end of process {self.pid}", every=0.02)
 
 
 def alive(pid: int) -> bool:

@@ -256,7 +256,7 @@ def make_node(host_keys: HostKeys) -> Iterator[Callable[..., SshNode]]:
         *,
         port: int | None = None,
         key: Path | None = None,
-        timeout: float = 10.0,
+        timeout: float = 60.0,
         user: str = USER,
         positions: Path | None = None,
     ) -> SshNode:

@@ -4,11 +4,11 @@ import hashlib
 import os
 import re
 import stat
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from iconha_tui.errors import Lost, Trouble
 from iconha_tui.remote import pump
@@ -170,11 +170,7 @@ def test_a_connection_that_breaks_half_way_leaves_the_old_file(
     monkeypatch.setattr(pump, "_send", half)
     with pytest.raises(Lost):
         node.write(str(path), os.urandom(50_000_000), owner=OWNER)
-    gone = threading.Event()
-    for _ in range(200):
-        if strays(folder) == []:
-            break
-        gone.wait(0.05)
+    wait_until(lambda: strays(folder) == [], what="nothing left of it")
     assert path.read_bytes() == b"old"
     assert strays(folder) == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from waiting import BOUND
 
 from iconha_tui.errors import Trouble
 from iconha_tui.remote.connection import LoginRefused, Unreachable
@@ -98,7 +99,7 @@ def test_no_agent_is_asked_for_on_the_node(make_sshd: Callable[..., Sshd], make_
 def test_a_login_shell_makes_of_a_command_line_the_words_that_went_in(words: list[str]) -> None:
     tag = new_tag()
     line = command_line(("printf", "%s\\0", *words), tag=tag, root=False, timeout=30)
-    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=BOUND, check=False)
     assert AfterTag(tag).feed(done.stdout) == b"".join(f"{word}\0".encode() for word in words or [""])
 
 

@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from iconha_tui.engine.ports import Node
 from iconha_tui.errors import Cancelled, Lost, Trouble
@@ -23,14 +23,6 @@ from .conftest import ALIAS, USER, Cable, Sshd, python
 
 def alive(marker: str) -> bool:
     return subprocess.run(["pgrep", "-f", marker], stdout=subprocess.DEVNULL).returncode == 0
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"waited in vain until {what}")
 
 
 def test_it_is_the_node_that_the_engine_knows(node: SshNode) -> None:
@@ -307,6 +299,6 @@ def test_paramiko_says_nothing_on_the_screen(
     node = make_node(sshd, port=cable.port)
     node.run(("true",))
     cable.cut()
-    until(lambda: node._transport is None or not node._transport.is_active(), "the cut was seen")
+    wait_until(lambda: node._transport is None or not node._transport.is_active(), what="a look that sees the cut")
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")

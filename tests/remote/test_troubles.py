@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import connection
@@ -73,7 +74,7 @@ def test_nobody_listens(sshd: Sshd, make_node: Callable[..., SshNode]) -> None:
 @pytest.mark.parametrize(
     ("error", "what", "remedy"),
     [
-        (TimeoutError(), "did not answer within 10 s", "security group"),
+        (TimeoutError(), "did not answer within 60 s", "security group"),
         (OSError(113, "No route to host"), "no route", "VPN"),
         (OSError(101, "Network is unreachable"), "no route", "VPN"),
         (socket.gaierror(-2, "Name or service not known"), "cannot be resolved", "DNS"),
@@ -111,7 +112,7 @@ def test_the_server_never_says_a_word(
 def test_something_else_answers(
     says: bytes, sshd: Sshd, make_node: Callable[..., SshNode], listener: Callable[[bytes | None], int]
 ) -> None:
-    trouble = trouble_of(make_node(sshd, port=listener(says), timeout=5))
+    trouble = trouble_of(make_node(sshd, port=listener(says), timeout=BOUND))
     assert isinstance(trouble, Unreachable)
     assert "is no SSH server" in trouble.what
     assert "MaxStartups" in trouble.remedy
@@ -300,7 +301,7 @@ def test_waiting_for_a_machine_that_boots(sshd: Sshd, make_node: Callable[..., S
     with pytest.raises(Unreachable):
         node.wait(0.1)
     node._endpoint = lambda: Endpoint("127.0.0.1", sshd.port, "i-02")
-    node.wait(30)
+    node.wait(BOUND)
     assert len(operator.asked) == 1
 
 
@@ -322,7 +323,7 @@ def test_an_attempt_that_was_given_up_asks_nobody_about_a_host_key(
     offered = connection._offered
 
     def held(*arguments: Any) -> socket.socket:
-        released.wait(30)
+        released.wait(BOUND)
         return dial(*arguments)
 
     def seen(transport: Any) -> Any:
@@ -337,8 +338,8 @@ def test_an_attempt_that_was_given_up_asks_nobody_about_a_host_key(
     with pytest.raises(Cancelled):
         node.connect(cancel)
     released.set()
-    assert done.wait(30)
+    assert done.wait(BOUND)
     for thread in threading.enumerate():
         if thread.name == "connect-PRep-01":
-            thread.join(30)
+            thread.join(BOUND)
     assert operator.asked == []

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.errors import Cancelled, Trouble
@@ -152,8 +153,7 @@ def test_what_was_shown_before_a_restart_is_not_shown_again(
 def test_one_that_ended_while_nobody_looked_is_replaced(sshd: Sshd, make_node: Callable[..., SshNode]) -> None:
     with pytest.raises(Cancelled):
         stopped_at(make_node(sshd), ("sh", "-c", "echo old; sleep 0.5"), "old")
-    while not (Path(sshd.runs) / "demo" / "rc").exists():
-        time.sleep(0.05)
+    wait_until((Path(sshd.runs) / "demo" / "rc").exists, what="the unit's end")
     assert make_node(sshd).run_long("demo", ("echo", "new")).stdout == "new\n"
 
 
@@ -225,8 +225,7 @@ def test_a_start_whose_answer_was_lost_is_not_repeated(
     node.connect()
 
     def cut_when_ended() -> None:
-        while not (Path(sshd.runs) / "demo" / "rc").exists():
-            time.sleep(0.02)
+        wait_until((Path(sshd.runs) / "demo" / "rc").exists, what="the unit's end", every=0.02)
         cable.cut()
 
     cutter = threading.Thread(target=cut_when_ended)
@@ -290,8 +289,7 @@ def test_a_command_that_is_to_be_stopped_is_gone_with_all_that_it_started(node: 
 def test_one_that_has_ended_by_itself_meanwhile_is_told_as_such(node: SshNode, sshd: Sshd, tmp_path: Path) -> None:
     def end() -> None:
         (tmp_path / "go").touch()
-        while not (Path(sshd.runs) / "demo" / "rc").exists():
-            time.sleep(0.02)
+        wait_until((Path(sshd.runs) / "demo" / "rc").exists, what="the unit's end", every=0.02)
 
     command = ("sh", "-c", f"echo up; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done")
     with pytest.raises(Cancelled, match="had come to its end by itself") as cancelled:
@@ -309,7 +307,7 @@ def test_over_a_line_that_is_cut_it_cannot_be_stopped_and_is_said_to_go_on(
     with pytest.raises(
         Cancelled, match=r"iconha-demo.service goes on running on the node: it could not be stopped"
     ) as cancelled:
-        stopped_at(make_node(sshd, port=cable.port, timeout=1), UP, "up", stop=True, first=cut)
+        stopped_at(make_node(sshd, port=cable.port), UP, "up", stop=True, first=cut)
     assert cancelled.value.left == "running"
     assert "systemctl stop iconha-demo.service" in cancelled.value.remedy
     node = make_node(sshd)
@@ -389,8 +387,7 @@ def test_a_start_that_was_cut_off_is_not_guessed_at(
     cancel = Cancel()
 
     def decide() -> None:
-        while not (sshd.state / "asked").exists():
-            time.sleep(0.02)
+        wait_until((sshd.state / "asked").exists, what="the question", every=0.02)
         cancel.decide(stop_long=stop)
 
     decider = threading.Thread(target=decide)
@@ -412,7 +409,7 @@ def test_a_node_that_stays_away_is_told_with_the_command_that_goes_on_there(
             cable.cut()
 
     with pytest.raises(Unreachable, match=r"iconha-demo.service is no longer followed; it goes on on the node") as away:
-        make_node(sshd, port=cable.port, timeout=1).run_long("demo", UP, on_lines=vanish)
+        make_node(sshd, port=cable.port).run_long("demo", UP, on_lines=vanish)
     assert away.value.remedy.endswith("Run again to follow it on.")
     node = make_node(sshd)
     assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
+from waiting import BOUND
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.store import Store
@@ -54,14 +56,14 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return found
 
 
-async def until(pilot: Pressed, true: Callable[[], Any], seconds: float = 60) -> None:
-    """Waits for something to come true."""
-    for _ in range(int(seconds / 0.02)):
+async def until(pilot: Pressed, true: Callable[[], Any]) -> None:
+    """Waits for something to come true, while the screen goes on."""
+    deadline = time.monotonic() + BOUND
+    await pilot.pause(0.02)
+    while not true():
+        assert time.monotonic() < deadline, f"not true; on the screen:\n{text(pilot.app)}"
         await pilot.pause(0.02)
-        if true():
-            await pilot.pause()
-            return
-    raise AssertionError(f"not true after {seconds} s; on the screen:\n{text(pilot.app)}")
+    await pilot.pause()
 
 
 async def press(pilot: Pressed, *keys: str) -> None:

@@ -164,7 +164,7 @@ async def test_the_welcome_says_of_each_cluster_how_far_when_and_what_next(
             "at what is there, then goes on with “Packages”",
         ),
         LONG: ("3 days ago", "✗ failed", "at “Packages-a on both machines”"),
-        "whole": ("yesterday", "✓ done", "all 8 stages", "test a failover"),
+        "whole": ("yesterday", "? never looked at", "all 8 stages have been through, on 2", "s looks at the pair"),
         "under-way": ("92 days ago", "○ under way", "1 of 8 stages done", "“Instances and ports”"),
         "fresh": ("just now", "○ not begun", "8 stages ahead", "Enter begins with “Credentials”"),
         "bad": ("✗ not readable", "version 99", "mend it"),
@@ -411,7 +411,7 @@ async def test_the_summary_is_read_to_its_end_and_no_column_is_cut(
         for part in (
             r"instance +i-0a1b2c3d4e5f60711 +i-0a1b2c3d4e5f60712",
             r"7 AWS CLI on the machines +done +41 s",
-            r"sudo crm node standby PRep-01",
+            r"sudo crm_standby -N PRep-01 -v on",
             r"i-0a1b2c3d4e5f60711 i-0a1b2c3d4e5f60712",
             r"access key in\s+IAM",
         ):

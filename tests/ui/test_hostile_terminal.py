@@ -26,6 +26,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import DataTable, Input, Markdown, OptionList, Static, TextArea
+from waiting import BOUND
 
 from iconha_tui import text as texts
 from iconha_tui.app import IconhaApp
@@ -96,7 +97,7 @@ def main(folder: str) -> None:
     app.run(auto_pilot=walk)
 
 
-def in_a_terminal(folder: Path, seconds: float = 240) -> str:
+def in_a_terminal(folder: Path, seconds: float = BOUND) -> str:
     """All that the program writes to its terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
@@ -110,7 +111,7 @@ def in_a_terminal(folder: Path, seconds: float = 240) -> str:
             **os.environ,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
-            "PYTHONPATH": os.pathsep.join([str(here.parent), str(here.parent / "unit")]),
+            "PYTHONPATH": os.pathsep.join([str(here.parent), *(str(here.parent / each) for each in ("unit", "lab"))]),
         },
     )
     os.close(theirs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -16,6 +17,7 @@ from iconha_tui.screens.help import Help
 from iconha_tui.screens.resume import Resume
 from iconha_tui.screens.stage import StageScreen
 from iconha_tui.screens.summary import Summary
+from iconha_tui.status.memory import save_verdict
 from iconha_tui.store import Store
 from iconha_tui.widgets import step_list
 from iconha_tui.widgets.failure import FailureBox, FailureKeys
@@ -134,9 +136,94 @@ async def test_the_bar_never_goes_back_while_all_is_run(app: IconhaApp) -> None:
             return isinstance(app.screen, Summary)
 
         await press(pilot, "f12")
-        await until(pilot, there, 30)
+        await until(pilot, there)
         assert seen == sorted(seen)
         assert seen[-1] == 1.0
+
+
+async def test_the_bar_of_a_finished_cluster_is_not_whole_while_a_stage_runs_again_and_says_that_it_failed(
+    app: IconhaApp, world: World
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await press(pilot, "f12")
+        await until(pilot, lambda: isinstance(app.screen, Summary))
+        await press(pilot, "f7")
+        await shows(pilot, "100 %")
+        world.files.clear()
+        world.broken.add("elastic_ip-b")
+        world.gate.clear()
+        before = len(world.commands)
+        await press(pilot, "f5")
+        await until(pilot, lambda: len(world.commands) >= before + 2)
+        seen = [app.live.forecast().share]
+        assert seen[0] < 1
+        assert "100 %" not in line(app, "All stages")
+        world.gate.set()
+
+        def over() -> bool:
+            seen.append(app.live.forecast().share)
+            return not app.busy
+
+        await until(pilot, over)
+        await until(pilot, lambda: app.screen.query_one(FailureBox).display)
+        assert re.search(r"Stages +failed at [89]\d %", text(app)), text(app)
+        seen.append(app.live.forecast().share)
+        assert seen == sorted(seen), "what was reached stays"
+        assert seen[-1] < 1
+        world.broken.clear()
+        await run_stage(pilot)
+        await shows(pilot, "100 %")
+
+
+async def test_a_setting_that_was_changed_is_not_done_until_it_is_applied(app: IconhaApp, world: World) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await press(pilot, "f12")
+        await until(pilot, lambda: isinstance(app.screen, Summary))
+        app.show_stage("corosync")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "corosync")
+        app.screen.aim("corosync.token_ms")  # type: ignore[attr-defined]
+        await pilot.pause(0.1)
+        await press(pilot, "end", "ctrl+u", *"3000")
+        entry = app.screen.query_one("#rail-corosync", Words)
+        await until(pilot, lambda: "changed, not applied" in str(entry._told))
+        assert "100 %" not in line(app, "All stages")
+        assert "These settings were changed since the stage last ran; F5 applies them." in " ".join(text(app).split())
+        await press(pilot, "f8")
+        await press(pilot, "f2")
+        await shows(pilot, "has changed settings that are not applied yet")
+        assert not app.summary().startswith("# icon: the pair is up")
+        await press(pilot, "f7")
+        await run_stage(pilot)
+        await until(pilot, lambda: "done" in str(app.screen.query_one("#rail-corosync", Words)._told))
+        await shows(pilot, "100 %")
+
+
+async def test_a_stage_that_nobody_has_looked_at_for_long_was_done(
+    app: IconhaApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await run_stage(pilot)
+        assert "✓ done" in str(app.screen.query_one("#rail-credentials", Words)._told)
+        monkeypatch.setattr("iconha_tui.screens.stage.OLD", 0.0)
+        app.screen.follow()  # type: ignore[attr-defined]
+        assert "✓ was done" in str(app.screen.query_one("#rail-credentials", Words)._told)
+
+
+async def test_the_rail_of_a_finished_cluster_tells_how_the_pair_was_last_seen(app: IconhaApp, store: Store) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await press(pilot, "f12")
+        await until(pilot, lambda: isinstance(app.screen, Summary))
+        await press(pilot, "f7")
+        await shows(pilot, "pair never looked at")
+        save_verdict(store.folder("icon"), "down", time.time())
+        app.screen.follow()  # type: ignore[attr-defined]
+        await shows(pilot, "pair DOWN, just now")
+        assert "DOWN" in line(app, "All stages")
+        assert "100 %" not in line(app, "All stages"), "an outage"
 
 
 async def test_the_second_cluster_is_estimated_by_the_first(
@@ -307,6 +394,7 @@ async def test_the_words_of_the_keys_can_be_clicked(app: IconhaApp, world: World
 
         await click("copy command")
         assert app.clipboard == "apt-get -y install corosync-b"
+        assert app.store.copied_file.read_text() == app.clipboard
         await click("skip")
         assert isinstance(app.screen, Ask)
         await press(pilot, "escape")
@@ -384,7 +472,7 @@ async def test_one_key_runs_all_and_shows_each_stage_as_it_comes(
 
         app.show_stage = show_stage  # type: ignore[method-assign]
         await press(pilot, "f12")
-        await until(pilot, lambda: isinstance(app.screen, Summary), 30)
+        await until(pilot, lambda: isinstance(app.screen, Summary))
         assert pages == list(TITLES)[1:]
         assert {app.live.progress.stage(name).state for name in TITLES} == {"done"}
 
@@ -394,13 +482,13 @@ async def test_it_stops_at_the_first_failure_and_a_skip_goes_on_to_the_end(app: 
     async with app.run_test() as pilot:
         await begin(pilot)
         await press(pilot, "f12")
-        await until(pilot, lambda: app.live.progress.stage("corosync").state == "failed", 30)
+        await until(pilot, lambda: app.live.progress.stage("corosync").state == "failed")
         await pilot.pause(0.2)
         assert isinstance(app.screen, StageScreen)
         assert app.screen.stage.name == "corosync"
         assert not app.busy
         await press(pilot, "k", "y")
-        await until(pilot, lambda: isinstance(app.screen, Summary), 30)
+        await until(pilot, lambda: isinstance(app.screen, Summary))
         assert app.live.progress.stage("elastic_ip").state == "done"
 
 
@@ -448,7 +536,7 @@ async def test_a_run_that_goes_on_waits_behind_what_is_being_read(app: IconhaApp
         await pilot.pause(0.3)
         assert isinstance(app.screen, Help), "the page is not pulled away"
         await press(pilot, "escape")
-        await until(pilot, lambda: isinstance(app.screen, Summary), 30)
+        await until(pilot, lambda: isinstance(app.screen, Summary))
 
 
 async def test_the_palette_has_it_all(app: IconhaApp, world: World) -> None:

@@ -9,9 +9,10 @@ import pytest
 from textual.widgets import Input, TabbedContent
 
 from iconha_tui.app import IconhaApp
-from iconha_tui.engine.actions import MASK
+from iconha_tui.engine.actions import MASK, Disruption, Disruptive
+from iconha_tui.engine.step import Done
 from iconha_tui.errors import Trouble
-from iconha_tui.screens.dialogs import Choose, HostKey
+from iconha_tui.screens.dialogs import Ask, Choose, HostKey
 from iconha_tui.screens.resume import Resume
 from iconha_tui.screens.stage import StageScreen
 from iconha_tui.screens.summary import Summary
@@ -182,6 +183,47 @@ async def test_a_refused_host_key_stops_the_stage(wizard: Make, world: World) ->
         await until(pilot, lambda: not app.busy)
         await pilot.pause(0.1)
         await shows(pilot, "Its host key was refused.")
+
+
+MOVES = Disruptive(
+    "instances",
+    "instances.a",
+    "PRep-02",
+    "systemctl restart corosync pacemaker",
+    Disruption("Corosync and Pacemaker restart on this node.", 30),
+)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)], ids=["60x20", "80x24", "120x40"])
+async def test_what_may_disrupt_a_pair_that_serves_is_asked_about_first(
+    wizard: Make, world: World, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("iconha_tui.session.Session._serves", lambda *_: True)
+    monkeypatch.setattr("iconha_tui.session.disruptive_actions", lambda *_: [MOVES])
+    monkeypatch.setattr("iconha_tui.stages.serving.Serves.probe", lambda *_: Done("PRep-01 holds it", {"serves": True}))
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        await begin(pilot)
+        await press(pilot, "f5")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        said = " ".join(text(app).translate(str.maketrans("│▌▐█▁▂▃▄▅▆▇", " " * 11)).split())
+        for words in (
+            "The pair serves",
+            "PRep-02: systemctl restart corosync pacemaker",
+            "about 30 s",
+            "n change nothing",
+        ):
+            assert words in said
+        await press(pilot, "escape")
+        await until(pilot, lambda: not app.busy)
+        assert world.commands == []
+        assert not any(world.files.values())
+        await shows(pilot, "Nothing was changed.")
+        await press(pilot, "f5")
+        await until(pilot, lambda: isinstance(app.screen, Ask))
+        await press(pilot, "y")
+        await until(pilot, lambda: not app.busy)
+        assert app.live.progress.stage("credentials").state == "done"
 
 
 async def test_quitting_while_a_host_key_is_asked_does_not_hang(wizard: Make, world: World) -> None:

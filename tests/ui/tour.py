@@ -21,10 +21,18 @@ from .conftest import begin, press, run_stage, until
 from .fakes import TITLES, World
 
 FINDINGS = [
-    Found("AWS", "AWS knows you", "ok", "account 123456789012"),
+    Found("AWS", "AWS knows you", "done", "account 123456789012"),
     Found("PRep-01", "apt", "warning", "process 812 holds /var/lib/dpkg/lock", "A run waits for it."),
-    Found("PRep-02", "Corosync's port", "bad", "udp 5405 is held by named", "End it.", "packages", "packages.shell"),
-    Found("PRep-02", "The machine", "later", "it does not exist yet"),
+    Found(
+        "PRep-02",
+        "Corosync's port",
+        "stands_in_the_way",
+        "udp 5405 is held by named",
+        "End it.",
+        "packages",
+        "packages.shell",
+    ),
+    Found("PRep-02", "The machine", "will_be_made", "it does not exist yet"),
 ]
 
 

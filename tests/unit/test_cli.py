@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui import cli, lines
 from iconha_tui.engine.events import OnEvent, Outcome, RunFinished, StepFinished
@@ -44,7 +45,7 @@ def program(*argv: str, stdin: str | bytes = "", **env: str) -> subprocess.Compl
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         env={**os.environ, **env},
         capture_output=True,
-        timeout=60,
+        timeout=BOUND,
     )
 
 
@@ -91,7 +92,7 @@ def test_help_imports_nothing_heavy(argv: list[str]) -> None:
         assert end.code == 0, end.code
     print("@", [name for name in {HEAVY!r} if name in sys.modules])
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=BOUND)
     assert done.stdout.splitlines()[-1] == "@ []", done.stderr
 
 
@@ -223,7 +224,7 @@ def test_a_signal_ends_a_run_after_what_it_is_doing_with_130(
     from iconha_tui.stages import credentials
     def probe(self, ctx, target):
         print("probing", flush=True)
-        assert ctx.cancel.wait(50)
+        assert ctx.cancel.wait({BOUND})
         return Done("")
     credentials.Identity.probe = probe
     sys.exit(cli.main(["run", {str(spec_file)!r}, "--yes", "--no-check"]))
@@ -235,7 +236,7 @@ def test_a_signal_ends_a_run_after_what_it_is_doing_with_130(
     while "probing" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(number)
-    said, errors = process.communicate(timeout=50)
+    said, errors = process.communicate(timeout=BOUND)
     assert process.returncode == code, errors
     assert "Stopped." in said
     progress = Store(tmp_path / "state").progress("mainnet")
@@ -265,7 +266,9 @@ def test_a_plan_as_json_is_json(spec_file: Path, capsys: pytest.CaptureFixture[s
     assert cli.main(["plan", str(spec_file), "--json"]) == 0
     planned = json.loads(capsys.readouterr().out)
     assert {each["stage"] for each in planned} == set(cli.STAGE_NAMES)
-    assert all({"stage", "step", "title", "target", "actions"} == set(each) for each in planned)
+    assert all(
+        {"stage", "step", "title", "target", "depends_on_what_is_there", "actions"} == set(each) for each in planned
+    )
 
 
 def test_a_plan_as_a_script_begins_like_one(spec_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -280,7 +283,7 @@ def test_a_terminal_that_lacks_the_signs_gets_a_plan_all_the_same(spec_file: Pat
 
 def test_a_reader_that_goes_away_is_no_traceback(spec_file: Path) -> None:
     line = f"{sys.executable} -m iconha_tui plan {spec_file} --json | head -c 1"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=60)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=BOUND)
     assert b"Traceback" not in done.stderr
 
 
@@ -316,7 +319,7 @@ def test_a_known_cause_is_explained_and_its_remedy_told(
     cli.main(["run", str(spec_file), "--yes"])
     text = capsys.readouterr().out
     assert "why: The node's package archives have no package of that name" in text
-    assert "what to do: Run `sudo add-apt-repository universe`" in text
+    assert "what to do: On Ubuntu, run `sudo add-apt-repository universe`" in text
     assert "--skip" not in text
 
 

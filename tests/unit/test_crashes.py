@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui import spec as specs
 from iconha_tui.engine import journal
@@ -222,7 +223,7 @@ def test_a_lock_that_was_killed_while_it_was_taken_blocks_nobody(store: Store, m
 
     def judge(done: bool) -> None:
         child = subprocess.run(
-            [sys.executable, "-c", TAKES, str(store.root)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", TAKES, str(store.root)], capture_output=True, text=True, timeout=BOUND, check=False
         )
         assert child.stdout == "held\n", child.stderr
 
@@ -342,7 +343,7 @@ def test_the_command_ends_with_a_sentence_where_its_files_cannot_grow(tmp_path: 
         env={**os.environ, "ICONHA_STATE_DIR": str(tmp_path / "state")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=BOUND,
         check=False,
     )
     assert done.returncode == 1
@@ -367,7 +368,7 @@ def test_on_a_disk_that_is_really_full_it_says_so(tmp_path: Path) -> None:
         ["unshare", "-m", "sh", "-c", SMALL, "small", str(tmp_path / "disk"), sys.executable, str(spec)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=BOUND,
         check=False,
     )
     if "mount:" in done.stderr:
@@ -549,7 +550,7 @@ def test_a_journal_says_how_much_of_it_is_damaged(store: Store, content: bytes, 
 def test_a_journal_of_a_newer_version_is_refused_and_stays_as_it_is(store: Store) -> None:
     book(store.make("icon"), *BEFORE)
     path = store.folder("icon") / "journal.jsonl"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
     before = path.read_bytes()
     for use in (lambda: store.progress("icon"), lambda: Journal(store.folder("icon"))):
         with pytest.raises(Trouble, match="A newer version of this program wrote it") as caught:
@@ -585,7 +586,7 @@ for number in range(20):
 def test_two_runs_that_meet_new_machines_at_once_lose_no_key(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     runs = [subprocess.Popen([sys.executable, "-c", ADDS, str(path), str(each)]) for each in range(3)]
-    assert [run.wait(120) for run in runs] == [0, 0, 0]
+    assert [run.wait(BOUND) for run in runs] == [0, 0, 0]
     lines = path.read_text().splitlines()
     assert sorted(line.split()[0] for line in lines) == sorted(f"i-{r}-{n}" for r in range(3) for n in range(20))
     assert base64.b64decode(lines[0].split()[2])

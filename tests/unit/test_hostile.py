@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from status_world import Pair, watcher
 from test_spec import with_value
+from waiting import BOUND
 
 from iconha_tui import cli, log, summary
 from iconha_tui import spec as specs
@@ -176,7 +177,7 @@ def test_a_here_document_is_what_went_into_it(text: str) -> None:
         input=script.encode(),
         env={"ICONHA_X": "$(s)`e`\\"},
         capture_output=True,
-        timeout=60,
+        timeout=BOUND,
         check=True,
     )
     assert done.stdout.decode().rstrip("\n") == f"{text}$(s)`e`\\".rstrip("\n")

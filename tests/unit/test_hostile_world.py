@@ -21,6 +21,7 @@ import pytest
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from stage_world import KNOWN, ONE, TWO, World
 from test_hostile import moves_a_terminal
+from waiting import BOUND
 
 import iconha_tui
 from iconha_tui.cloud.client import cleaned
@@ -92,7 +93,7 @@ def _traced(script: str) -> list[str]:
             [BASH, "--norc", "-r", "-c", handle, "x", script],
             env={"PATH": "/nowhere", "PS4": "+ "},
             capture_output=True,
-            timeout=20,
+            timeout=BOUND,
             stdin=subprocess.DEVNULL,
             errors="replace",
         )

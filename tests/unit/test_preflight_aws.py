@@ -70,18 +70,22 @@ ALL = [
     "associate_address",
 ]  # fmt: skip
 
+AHEAD = {"done", "will_be_made", "will_be_changed", "not_known"}
+"""The states before a first run that nothing stands in the way of."""
+
 
 def test_every_call_of_a_run_is_tried_as_a_dry_run_also_on_what_does_not_exist_yet() -> None:
     cloud, found = aws(NOTHING)
     assert cloud.tried == ALL
-    assert {each.state for each in found} == {"ok", "later"}
+    assert {each.state for each in found} == AHEAD
+    assert all(each.state != "done" for each in found if "yet" in each.text), "nothing is done that is not there"
     assert [each.text for each in found if each.what == "Elastic IPs left"] == ["0 of 5 are in use"]
 
 
 def test_what_aws_does_not_judge_before_it_exists_is_told_later() -> None:
     _, found = aws(NOTHING, strict=True)
-    later = [each.text for each in found if each.state == "later"]
-    assert {each.state for each in found} == {"ok", "later"}
+    later = [each.text for each in found if each.state == "will_be_changed"]
+    assert {each.state for each in found} == AHEAD
     assert (
         "The address leads nowhere yet. ec2:AssociateAddress can be tried once there is something to try it on."
         in later
@@ -93,9 +97,9 @@ def test_a_permission_that_is_missing_is_named_and_the_rest_is_looked_at_all_the
     """Of a thing that does not exist yet AWS knows no tags, by which a policy may allow the real one: that is a warning."""
     cloud, found = aws(NOTHING, denied)
     standing_in = denied in ("authorize_security_group_ingress", "associate_address")
-    told = [each for each in found if each.state == ("warning" if standing_in else "bad")]
+    told = [each for each in found if each.state == ("warning" if standing_in else "stands_in_the_way")]
     assert told
-    assert {each.state for each in found} - {"ok", "later"} == {told[0].state}
+    assert {each.state for each in found} - AHEAD == {told[0].state}
     assert all("may not call ec2:" in each.text and "IAM policy" in each.remedy for each in told)
     assert cloud.tried == ALL
 
@@ -112,11 +116,12 @@ def test_machines_that_exist_are_started_and_put_into_the_group() -> None:
     cloud, found = aws(there, spec=spec)
     assert cloud.tried.count("start_instances") == cloud.tried.count("modify_instance_attribute") == 2
     assert "run_instances" not in cloud.tried
-    assert "bad" not in {each.state for each in found}
+    assert "stands_in_the_way" not in {each.state for each in found}
 
 
 @pytest.mark.parametrize(
-    ("used", "pool", "state"), [(5, "amazon", "bad"), (4, "amazon", "ok"), (5, "ipv4pool-ec2-012345", "ok")]
+    ("used", "pool", "state"),
+    [(5, "amazon", "stands_in_the_way"), (4, "amazon", "done"), (5, "ipv4pool-ec2-012345", "done")],
 )
 def test_the_quota_of_addresses_is_looked_at_before_one_is_asked_for(used: int, pool: str, state: str) -> None:
     """The cluster's own address is found by its tag: here all that are held are others'."""
@@ -124,14 +129,14 @@ def test_the_quota_of_addresses_is_looked_at_before_one_is_asked_for(used: int, 
     world = World()
     world.ctx.cloud = cloud
     found = account.addresses_left(world.ctx)
-    assert (found.state, bool(found.remedy)) == (state, state == "bad")
+    assert (found.state, bool(found.remedy)) == (state, state == "stands_in_the_way")
 
 
 def test_a_quota_that_may_not_be_asked_for_stands_not_in_the_way() -> None:
     world = World()
     denied = trouble("ec2", "describe_account_attributes", "UnauthorizedOperation", "")
     world.ctx.cloud = Dry(NOTHING | {"describe_account_attributes": denied})
-    assert account.addresses_left(world.ctx).state == "later"
+    assert account.addresses_left(world.ctx).state == "not_known"
 
 
 def test_with_keys_that_aws_does_not_know_nothing_else_is_asked_of_it() -> None:
@@ -140,7 +145,7 @@ def test_with_keys_that_aws_does_not_know_nothing_else_is_asked_of_it() -> None:
     found = list(account.look(world.ctx, ()))
     assert cloud.tried == []
     assert [(each.where, each.state) for each in found] == [
-        ("AWS", "bad"), ("here", "bad"), ("AWS", "ok"), ("AWS", "later"),
+        ("AWS", "stands_in_the_way"), ("here", "stands_in_the_way"), ("AWS", "done"), ("AWS", "not_known"),
     ]  # fmt: skip
     assert (found[0].stage, found[0].field) == ("credentials", "aws.profile")
     assert found[1].stage == "credentials"
@@ -166,7 +171,7 @@ def test_what_aws_says_of_clock_and_keys_is_told_with_its_remedy(code: str, word
     world = World()
     world.ctx.cloud = Dry({"describe_availability_zones": trouble("ec2", "describe_availability_zones", code, "")})
     (found,) = account.judge(world.ctx, credentials.STAGE, credentials.Region())
-    assert found.state == "bad"
+    assert found.state == "stands_in_the_way"
     assert words in found.text
     assert remedy in found.remedy
 
@@ -188,4 +193,4 @@ def test_what_is_there_is_not_tried() -> None:
     }
     cloud, found = aws(there)
     assert cloud.tried == []
-    assert {each.state for each in found} == {"ok"}
+    assert {each.state for each in found} == {"done"}

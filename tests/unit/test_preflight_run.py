@@ -12,6 +12,7 @@ from threading import Event as Flag
 from typing import Any
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui import cli, lines
 from iconha_tui.engine.events import ActionStarted, Event, RunFinished, RunStarted, StageStarted
@@ -24,9 +25,9 @@ from iconha_tui.spec import Spec, dumps
 from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 
-WELL = Found("AWS", "AWS knows you", "ok", "account 1")
+WELL = Found("AWS", "AWS knows you", "done", "account 1")
 WARNING = Found("PRep-01", "apt", "warning", "it is held", "A run waits for it.")
-BAD = Found("PRep-02", "Disk", "bad", "/var is full", "Make room.", "instances", "instances.volume_gib")
+BAD = Found("PRep-02", "Disk", "stands_in_the_way", "/var is full", "Make room.", "instances", "instances.volume_gib")
 
 
 class World:
@@ -78,7 +79,7 @@ def test_what_stands_in_the_way_stops_before_anything_is_changed_and_all_is_told
     for words in (
         "AWS: AWS knows you: account 1",
         "A run waits for it.",
-        "BAD",
+        "stands in the way PRep-02: Disk: /var is full",
         "Make room.",
         "1 to be settled first.",
     ):
@@ -105,7 +106,7 @@ def test_findings_are_events_of_their_own(
         told = json.loads(line)
         assert told.pop("at") > 0
         assert told == {
-            "event": "Found", "where": "PRep-02", "what": "Disk", "state": "bad", "text": "/var is full",
+            "event": "Found", "where": "PRep-02", "what": "Disk", "state": "stands_in_the_way", "text": "/var is full",
             "remedy": "Make room.", "stage": "instances", "field": "instances.volume_gib",
         }  # fmt: skip
 
@@ -151,13 +152,13 @@ def test_ctrl_c_ends_the_check_and_nothing_was_begun(tmp_path: Path, spec: str) 
     from iconha_tui.stages import credentials
     def probe(self, ctx, target):
         os.kill(os.getpid(), signal.SIGINT)
-        assert ctx.cancel.wait(50)
+        assert ctx.cancel.wait({BOUND})
         return Done("")
     credentials.Identity.probe = probe
     sys.exit(cli.main(["--state-dir", {str(tmp_path / "state")!r}, "run", {spec!r}, "--yes"]))
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=BOUND, check=False
     )
     assert done.returncode == 130, done.stderr
     assert "Stopped by the operator; nothing was changed." in done.stderr
@@ -197,9 +198,9 @@ def test_both_nodes_are_looked_at_at_the_same_time_and_one_name_for_both_is_told
 
     def there(ctx: Context, node: str) -> Iterator[Found]:
         both[node].set()
-        assert all(each.wait(20) for each in both.values())
+        assert all(each.wait(BOUND) for each in both.values())
         ctx.learn({f"{node}.hostname": "prep"})
-        yield Found(node, "SSH and sudo", "ok", "Ubuntu")
+        yield Found(node, "SSH and sudo", "done", "Ubuntu")
 
     monkeypatch.setattr("iconha_tui.preflight.account.look", lambda ctx, skip: iter(()))
     monkeypatch.setattr("iconha_tui.preflight.node.look", there)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui import signals
 from iconha_tui.engine.cancel import Cancel
@@ -85,7 +86,7 @@ last = Last()
 Signals(None)
 raise SystemExit(3)
 """
-    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 3
+    assert subprocess.run([sys.executable, "-c", program], timeout=BOUND, check=False).returncode == 3
 
 
 def test_one_ctrl_c_leaves_a_long_command_running_after_a_while(
@@ -96,7 +97,7 @@ def test_one_ctrl_c_leaves_a_long_command_running_after_a_while(
         run(event)
     send(signal.SIGINT)
     assert session.ctx.cancel.is_set(), "nothing more is begun"
-    assert session.ctx.cancel.decided.wait(10)
+    assert session.ctx.cancel.decided.wait(BOUND)
     assert state(session.ctx.cancel) == (True, True, False)
     said = capfd.readouterr().err
     assert "A long command is left running on PRep-01 and PRep-02; Ctrl+C again within" in said

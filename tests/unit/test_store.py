@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from waiting import BOUND
 
 from iconha_tui.engine.events import RunStarted, StageStarted
 from iconha_tui.engine.journal import Journal
@@ -51,7 +52,7 @@ def holder(store: Store) -> subprocess.Popen[str]:
 
 def end(process: subprocess.Popen[str], number: int) -> None:
     process.send_signal(number)
-    process.wait(30)
+    process.wait(BOUND)
     if process.stdout:
         process.stdout.close()
 
