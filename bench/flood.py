@@ -162,8 +162,9 @@ def _compare(transcript: Path, names: Sequence[str]) -> None:
     said: dict[str, list[str]] = {name: [] for name in names}
     with transcript.open(encoding="utf-8") as file:
         for line in file:
-            node, _, text = line.rstrip("\n").partition(" ")[2].partition(" | ")
-            said[node].append(text)
+            node, said_it, text = line.rstrip("\n").partition(" ")[2].partition(" | ")
+            if said_it and node in said:
+                said[node].append(text)
     for name, lines in said.items():
         if len(lines) != LINES // 2:
             raise NotMeasured(f"{name} said {LINES // 2:,} lines; transcript.log has {len(lines):,}.")

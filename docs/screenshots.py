@@ -153,13 +153,13 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     await until(pilot, lambda: app.screen.query("#summary-page:focus"))
     yield "the summary"
     await press("s")
-    await until(pilot, lambda: "HEALTHY" in said() and said().count("online") == 2)
+    await until(pilot, lambda: "✓ READY" in said() and said().count("✓ online") == 2)
     yield "the status"
     app.pair.holder = app.pair.by_ec2 = TWO
     app.pair.offline = {ONE}
     app.pair.away = {ONE: "SSH does not answer."}
     await press("f5")
-    await until(pilot, lambda: "DEGRADED" in said())
+    await until(pilot, lambda: "SPLIT" in said() or "NOT READY" in said())
     yield "the status of a pair with a fault"
     for name, age in (("prep", 60), ("testnet", 3 * 86400)):
         for file in app.store.folder(name).iterdir():
