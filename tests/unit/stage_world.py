@@ -162,3 +162,18 @@ def reservation(number: int, state: str = "running", **more: Any) -> dict[str, A
             }
         ]
     }
+
+
+_LIVING = """<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
+    <stack type="corosync"/><current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>
+    <cluster_options maintenance-mode="{paused}"/></summary><nodes>
+    <node name="PRep-01" id="1" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    <node name="PRep-02" id="2" online="true" standby="false" pending="false" unclean="false" type="member"/>
+    </nodes><resources><resource id="elastic-ip" resource_agent="ocf:heartbeat:awseip" role="Started" active="true"
+    orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="1">
+    <node name="{holder}" id="1" cached="true"/></resource></resources><status code="0" message="OK"/></pacemaker-result>"""
+
+
+def living_pair(holder: str, paused: str = "false") -> str:
+    """crm_mon's XML of a pair that serves: `holder` has the address. paused: maintenance-mode."""
+    return _LIVING.format(paused=paused, holder=holder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage_world import KNOWN, ONE, World, reservation
+from stage_world import KNOWN, ONE, World, living_pair, reservation
 
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.events import Event, RunFinished, StepFinished
@@ -84,14 +84,7 @@ def test_a_run_that_was_stopped_stops_nothing_that_comes_after_it(session: Sessi
 
 # what a run may do to a pair that serves
 
-LIVING = """<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
-    <stack type="corosync"/><current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>
-    <cluster_options maintenance-mode="false"/></summary><nodes>
-    <node name="PRep-01" id="1" online="true" standby="false" pending="false" unclean="false" type="member"/>
-    <node name="PRep-02" id="2" online="true" standby="false" pending="false" unclean="false" type="member"/>
-    </nodes><resources><resource id="elastic-ip" resource_agent="ocf:heartbeat:awseip" role="Started" active="true"
-    orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="1">
-    <node name="PRep-01" id="1" cached="true"/></resource></resources><status code="0" message="OK"/></pacemaker-result>"""
+LIVING = living_pair(ONE)
 PAUSED = (
     '<cib><configuration><crm_config><cluster_property_set id="iconha-maintenance"/></crm_config></configuration></cib>'
 )

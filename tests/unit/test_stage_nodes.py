@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage_world import KNOWN, ONE, TWO, World, lines, only, planned, spec_with
+from stage_world import KNOWN, ONE, TWO, World, lines, living_pair, only, planned, spec_with
 
 from iconha_tui.cluster import corosync_conf
 from iconha_tui.engine.actions import Copy, Run, Upload
@@ -421,16 +421,6 @@ def test_corosync_is_started_restarted_or_only_waited_for(said: str, why: str | 
     assert world.plan(corosync.Joined(), ONE) == plan
 
 
-LIVING = """<pacemaker-result api-version="2.25" request="crm_mon -X"><summary>
-    <stack type="corosync"/><current_dc present="true" name="PRep-01" id="1" with_quorum="true"/>
-    <cluster_options maintenance-mode="{paused}"/></summary><nodes>
-    <node name="PRep-01" id="1" online="true" standby="false" pending="false" unclean="false" type="member"/>
-    <node name="PRep-02" id="2" online="true" standby="false" pending="false" unclean="false" type="member"/>
-    </nodes><resources><resource id="elastic-ip" resource_agent="ocf:heartbeat:awseip" role="Started" active="true"
-    orphaned="false" blocked="false" managed="true" failed="false" failure_ignored="false" nodes_running_on="1">
-    <node name="{holder}" id="1" cached="true"/></resource></resources><status code="0" message="OK"/></pacemaker-result>"""
-"""A pair that serves: `holder` has the address."""
-
 CHANGES = [
     ({"token_ms": 3500}, "reload"),
     ({"port": 5410}, "restart"),
@@ -449,7 +439,7 @@ def living(change: dict[str, Any], holder: str = ONE) -> World:
         node.files[corosync.PATH] = text.encode()
         node.files[records.NOTES] = f"{digest} {world.ctx.spec.tagged}\n".encode()
         node.says["is-active"] = daemons(digest=digest, pacemaker="active", member=True)
-        node.says["crm_mon"] = LIVING.format(paused="false", holder=holder)
+        node.says["crm_mon"] = living_pair(holder)
         node.says["cibadmin"] = "<cib><configuration/></cib>"
     return world
 
