@@ -18,8 +18,10 @@ from iconha_tui.screens.status import StatusScreen
 from iconha_tui.screens.status_table import StatusTable
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
+from iconha_tui.status.report import Source
 from iconha_tui.status.watcher import Watcher
 from iconha_tui.store import Store
+from iconha_tui.widgets import status_view
 
 from .conftest import press, shows, text, until
 
@@ -245,3 +247,11 @@ async def test_leaving_ends_the_looking(wizard: Make, pair: Pair) -> None:
         screen: Any = app.screen
         await press(pilot, "escape")
         await until(pilot, lambda: screen.watcher._eyes.closed)
+
+
+@pytest.mark.parametrize("part", ["node", "ports"])
+def test_calls_that_are_tried_every_five_minutes_do_not_make_a_node_look_old(part: str) -> None:
+    sources = [Source(part, TWO, 100.0, 2.0, ""), Source("calls", TWO, 0.0, 250.0, "")]  # type: ignore[arg-type]
+    assert status_view.ages(sources).plain == "seen 2 s ago"
+    old = [Source(part, TWO, 100.0, 90.0, "It does not answer."), Source("calls", TWO, 0.0, 250.0, "")]  # type: ignore[arg-type]
+    assert "old" in status_view.ages(old).plain
