@@ -319,7 +319,7 @@ def _refuse(node: str, kind: str, fingerprint: str) -> bool:
 
 
 def look_and_show_plan(store: Store, spec: Spec, form: str) -> int:
-    """LookedAt at what is there, changing nothing, and prints what a run would do to it."""
+    """Looks at what is there, changing nothing, and prints what a run would do to it."""
     session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
     try:
         return show_plan(spec, form, STAGES, session)

@@ -294,7 +294,9 @@ class Restarted(Step):
     whatever becomes of the program and of the connection: Pacemaker is never left stopped."""
 
     vital = "Until then Corosync runs with the old file."
-    departs = "The guide starts both nodes at once. Here the daemons of one run again before those of the other restart."
+    departs = (
+        "The guide starts both nodes at once. Here the daemons of one run again before those of the other restart."
+    )
     usual = 5.0
     foreseen = True
 
