@@ -10,7 +10,7 @@ from iconha_tui.when import ago, moment
 FRESH = 60.0
 """Seconds for which a verdict is told as what is; from then on as what was."""
 
-_MARKS: dict[Verdict, str] = {
+MARKS: dict[Verdict, str] = {
     "ready": "done",
     "not_ready": "warning",
     "split": "failed",
@@ -18,6 +18,7 @@ _MARKS: dict[Verdict, str] = {
     "not_built": "todo",
     "unknown": "unknown",
 }
+"""Verdict -> the state that it looks like."""
 
 
 @dataclass(frozen=True)
@@ -49,5 +50,5 @@ def pair_look(seen: tuple[Verdict, float] | None, worked: float, now: float) -> 
             "unknown", "not looked at", f"since the run of {moment(worked)}; was {word} {ago(at, now)}", old=True
         )
     if now - at < FRESH:
-        return PairLook(_MARKS[verdict], word, ago(at, now))
-    return PairLook(_MARKS[verdict], f"was {word}", ago(at, now), old=True)
+        return PairLook(MARKS[verdict], word, ago(at, now))
+    return PairLook(MARKS[verdict], f"was {word}", ago(at, now), old=True)

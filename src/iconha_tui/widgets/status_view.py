@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from textual.content import Content
 
-from iconha_tui.status.report import VERDICT_WORDS, Event, Node, Operation, Reason, Report, Source, Verdict
+from iconha_tui.status.report import VERDICT_WORDS, Event, Node, Operation, Reason, Report, Source
 from iconha_tui.status.sentences import (
     ago,
     chain_words,
@@ -21,16 +21,9 @@ from iconha_tui.status.sentences import (
 )
 from iconha_tui.widgets.glyphs import mark
 from iconha_tui.widgets.hanging import MUTED, Row
+from iconha_tui.widgets.pair_look import MARKS
 
-_VERDICT_LOOKS: dict[Verdict, str] = {
-    "ready": "done",
-    "not_ready": "warning",
-    "split": "failed",
-    "down": "failed",
-    "not_built": "todo",
-    "unknown": "unknown",
-}
-VERDICTS = {verdict: (look, VERDICT_WORDS[verdict]) for verdict, look in _VERDICT_LOOKS.items()}
+VERDICTS = {verdict: (look, VERDICT_WORDS[verdict]) for verdict, look in MARKS.items()}
 """Verdict -> the state that it looks like, and its word."""
 
 _LOOKS = {
