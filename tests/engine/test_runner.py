@@ -234,6 +234,44 @@ def test_a_look_that_loses_its_connection_twice_is_a_failure() -> None:
     assert (world.finished()[0].text, world.finished()[0].where) == ("The connection was lost.", ONE)
 
 
+def test_what_the_cluster_is_at_itself_is_waited_for_before_anything_is_planned() -> None:
+    world = World()
+    looks: list[int] = []
+
+    def probe(ctx: Context, target: str) -> Verdict:
+        looks.append(1)
+        return Done("started") if len(looks) == 3 else Needed("stopped", under_way=True)
+
+    assert world.run(Wants(targets=[ONE], probe=probe, patience=300)).outcome == "done"
+    assert not world.finished()[0].changed
+
+
+def test_once_the_cluster_is_at_rest_what_is_missing_is_done() -> None:
+    world = World()
+    looks: list[int] = []
+
+    def probe(ctx: Context, target: str) -> Verdict:
+        looks.append(1)
+        return Needed("stopped", under_way=len(looks) < 3)
+
+    step = Wants(targets=[ONE], probe=probe, verify=lambda ctx, target: Done("started"), patience=300)
+    assert world.run(step).outcome == "done"
+    assert world.finished()[0].changed
+    assert len(looks) == 3
+
+
+def test_cancelled_while_the_cluster_is_at_it_the_run_ends_at_once() -> None:
+    world = World()
+
+    def on_event(event: object) -> None:
+        if isinstance(event, Waiting):
+            world.ctx.cancel.set()
+
+    step = Wants(targets=[ONE], probe=lambda ctx, target: Needed("", under_way=True), patience=3600)
+    end = runner.run([stage(step)], world.ctx, on_event)
+    assert (end.outcome, end.changed) == ("cancelled", False)
+
+
 def test_when_patience_is_over_the_step_has_failed_with_its_remedy() -> None:
     world = World()
     step = Wants(verify=lambda ctx, target: Needed("PRep-02 has not joined."), patience=0.01)

@@ -132,7 +132,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @contextmanager
 def two_machines(folder: Path) -> Iterator[Bench]:
     with running("faults", folder) as lab:
-        program = Program(lab, folder, loads(lab.spec(name="faults")))
+        program = Program(lab, folder / "state", loads(lab.spec(name="faults")))
         going = program.run("--until", "instances")
         assert going.process.returncode == 0, going.said
         yield Bench(program)

@@ -286,6 +286,20 @@ def test_the_resource_is_waited_for_and_failures_are_forgotten_first(
 
 
 @pytest.mark.parametrize(
+    ("state", "under_way"), [("S_TRANSITION_ENGINE", True), ("S_POLICY_ENGINE", True), ("S_IDLE", False)]
+)
+def test_while_the_cluster_recovers_by_itself_failures_are_left_alone(state: str, under_way: bool) -> None:
+    world = World()
+    world.nodes[ONE].says |= {
+        "crm_mon": crm_mon(resources=started(None), failures=FAILURE),
+        "crmadmin": f"Controller on {TWO} in state {state}: ok\n",
+    }
+    found = world.probe(elastic_ip.Started(), ONE)
+    assert isinstance(found, Needed)
+    assert found.under_way is under_way
+
+
+@pytest.mark.parametrize(
     ("holder", "verdict"),
     [("i-00000000000000001", Done), ("i-00000000000000002", Needed), (None, Needed)],
     ids=["the same", "another", "nobody"],

@@ -136,7 +136,8 @@ def _step(
         return StepFinished(stage, step.id, outcome, changed, round(time.monotonic() - began, 3), mask(text), **told)
 
     try:
-        verdicts = _on_all(pool, step.targets(ctx.view), lambda target: _judge(stage, step, ctx, emit, target))
+        judge = _at_rest if act else _judge
+        verdicts = _on_all(pool, step.targets(ctx.view), lambda target: judge(stage, step, ctx, emit, target))
         if pass_over and not all(isinstance(verdict, Done) for verdict in verdicts.values()):
             return finish("skipped", _left_open(_evidence(verdicts), step))
         if block := _blocked(verdicts):
@@ -192,6 +193,20 @@ def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> 
         verdict = step.probe(ctx, target)
     _tell(stage, step, ctx, emit, target, "probe", verdict)
     return verdict
+
+
+def _at_rest(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
+    """The verdict once the cluster has ended what it is at: it may leave nothing to do, and a command in the middle of it may
+    cut its own connection, as the address moves."""
+    end = time.monotonic() + step.patience_for(ctx.view)
+    while True:
+        verdict = _judge(stage, step, ctx, emit, target)
+        left = end - time.monotonic()
+        if not isinstance(verdict, Needed) or not verdict.under_way or left <= 0:
+            return verdict
+        emit(Waiting(stage, step.id, target, ctx.vault.mask(verdict.why), round(left, 1)))
+        if ctx.cancel.wait(min(POLL, left)):
+            raise Cancelled("Stopped by the operator while waiting.", where=target)
 
 
 def _tell(

@@ -33,10 +33,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Needed:
-    """There is work to do. why: what is missing."""
+    """There is work to do. why: what is missing. under_way: the cluster itself is at it, so that a run looks again before it
+    plans anything."""
 
     why: str
     facts: Facts = field(default_factory=dict)
+    under_way: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, S
 from iconha_tui.stages import records
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
-from iconha_tui.stages.pacemaker import OnFirst, read_cib, read_status
+from iconha_tui.stages.pacemaker import OnFirst, is_changing, read_cib, read_status
 from iconha_tui.text import clean
 
 
@@ -231,7 +231,8 @@ class Started(OnFirst):
                 for each in status.failures
                 if each.resource == name
             ]
-            return Needed(f"{name} is not started. {'; '.join(said)}".strip(), {"failed": bool(said)})
+            why = f"{name} is not started. {'; '.join(said)}".strip()
+            return Needed(why, {"failed": bool(said)}, under_way=bool(said) and is_changing(ctx, target, status))
         if where not in ctx.spec.names:
             return Blocked(f"{name} runs on {where}, which is not one of the two nodes.", "Check the nodes' names.")
         return Done(f"{name} is started on {where}", {"active": where, "failed": False})
@@ -259,7 +260,9 @@ class Agreed(Step):
     title = "EC2 says the same"
     skip = "Whether the address really leads to the active machine is then not proven; `status` shows both words side by side."
     usual = 0.3
-    patience = 30.0
+    patience = 120.0
+    """Pacemaker sees at its next look that somebody has moved the address, and gets it back: the agent's own retries at the
+    metadata service alone take half a minute of that."""
 
     def targets(self, view: View) -> Sequence[str]:
         return [AWS]

@@ -51,6 +51,14 @@ def read_status(ctx: Context, node: str) -> ClusterStatus | None:
         raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
 
 
+def is_changing(ctx: Context, node: str, status: ClusterStatus) -> bool:
+    """Whether the cluster is carrying something out right now, by its controller's own word. Raises Trouble."""
+    if not status.dc:
+        return False
+    said = ctx.node(node).run(("crmadmin", "-t", "5000", "-S", status.dc), timeout=30)
+    return said.code == 0 and " S_" in said.stdout and "S_IDLE" not in said.stdout
+
+
 def read_cib(ctx: Context, node: str) -> Cib:
     """The cluster's configuration. Raises Trouble."""
     said = ctx.node(node).run(("cibadmin", "-Q"), timeout=60)
