@@ -275,6 +275,12 @@ FAULTS = (
         (("standby", "pkill -CONT -x corosync"),),
         reason="standby_offline",
     ),
+    Fault(
+        "Pacemaker's controller is frozen on the standby",
+        (("standby", "pkill -STOP -x pacemaker-contr"),),
+        (("standby", "pkill -CONT -x pacemaker-contr"),),
+        reason="controller_hangs",
+    ),
     Fault("The standby is on standby", **node_attribute("standby", "on"), reason="standby_mode"),
     Fault("The standby is in maintenance", **node_attribute("maintenance", "true"), reason="node_maintenance"),
     Fault(

@@ -183,8 +183,9 @@ class Pair:
 
     no_place: by the scheduler nothing would be taken over. refused: what AWS says to awseip's calls. token_ms: since when the
     token is missing; cut_off: the nodes that find that they can form no membership. cut: each node has the other as lost, and
-    the address. lacks: by node, what of "agent" and "awscli" is not there. options: attributes of crm_mon's cluster_options.
-    monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text, instead.
+    the address. hangs: the nodes whose controller does not answer. lacks: by node, what of "agent" and "awscli" is not there.
+    options: attributes of crm_mon's cluster_options. monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text,
+    instead.
     """
 
     holder: str = ONE
@@ -206,6 +207,7 @@ class Pair:
     cut_off: set[str] = field(default_factory=set)
     epochs: dict[str, int] = field(default_factory=lambda: {ONE: 12, TWO: 12})
     not_at_boot: set[str] = field(default_factory=set)
+    hangs: set[str] = field(default_factory=set)
     lacks: dict[str, set[str]] = field(default_factory=dict)
     options: str = ""
     monitor: str = ""
@@ -270,6 +272,9 @@ class Pair:
                 gather=7 if name in self.cut_off else 0, firewall=int(name in self.cut_off), age=self.token_ms
             ),
             "cib": CIB.format(epoch=self.epochs[name]) if runs else "",
+            "controller": ("124\n" if name in self.hangs else f"Controller on {name} in state S_IDLE: ok\n\n0\n")
+            if runs
+            else "102\n",
             "takeover": self.takeover.get(name)
             or TAKEOVER.format(
                 name=name, other=other, holder=holder, place="Stopped" if self.no_place else f"Started {name}"

@@ -135,6 +135,8 @@ def test_an_operation_that_is_under_way_is_no_failure() -> None:
         ({"cut_off": {ONE, TWO}}, "not_ready", "PRep-02: Corosync's heartbeat has stopped"),
         ({"token_ms": 97_000}, "not_ready", "PRep-01: Corosync's heartbeat has stopped (token last seen 97 s ago)"),
         ({"not_at_boot": {TWO}}, "not_ready", "PRep-02: Pacemaker does not start at boot"),
+        ({"hangs": {TWO}}, "not_ready", "PRep-02: Pacemaker's controller does not answer"),
+        ({"hangs": {ONE}}, "not_ready", "PRep-01: Pacemaker's controller does not answer"),
         ({"lacks": {TWO: {"agent"}}}, "not_ready", "PRep-02: the agent awseip is not there."),
         ({"lacks": {TWO: {"awscli"}}}, "not_ready", "PRep-02: the AWS CLI is not there (/usr/bin/aws)."),
         ({"refused": "Unable to locate credentials"}, "not_ready", "PRep-02: awseip's calls of AWS fail as root"),
@@ -335,6 +337,30 @@ def test_the_last_answers_outlive_the_program_and_find_the_nodes_where_aws_does_
     assert [node.answers for node in report.nodes] == [True, True]
     assert (report.holder_by_ec2, report.agree, report.verdict) == (ONE, None, "unknown")
     assert report.source("aws").trouble == "No AWS credentials were found."
+
+
+def test_what_is_known_of_the_last_look_is_looked_at_while_aws_is_asked(tmp_path: Path) -> None:
+    kept = tmp_path / "status.json"
+    watcher(Pair(), kept=kept).look_once()
+    eyes = PairEyes(Pair())
+    ask, looked = eyes.aws, Event()
+    look = eyes.node
+    eyes.node = lambda name: (look(name), looked.set())[0]  # type: ignore[method-assign]
+    eyes.aws = lambda: (looked.wait(BOUND), ask())[1]  # type: ignore[method-assign]
+    report = Watcher(Spec(name="icon"), eyes, kept=kept).look_once()
+    assert looked.is_set()
+    assert report.verdict == "ready"
+    assert sorted(eyes.asked) == sorted(["aws", ONE, TWO, "ports", "ports", f"calls {TWO}"])
+
+
+def test_where_ec2_says_that_something_has_moved_both_nodes_are_looked_at_again(tmp_path: Path) -> None:
+    kept = tmp_path / "status.json"
+    watcher(Pair(), kept=kept).look_once()
+    eyes = PairEyes(Pair(holder=TWO, by_ec2=TWO))
+    report = Watcher(Spec(name="icon"), eyes, kept=kept).look_once()
+    assert (report.verdict, report.holder) == ("ready", TWO)
+    assert eyes.asked.count(f"calls {ONE}") == 1, "the standby is another now"
+    assert min(eyes.asked.count(name) for name in (ONE, TWO)) == 2
 
 
 @pytest.mark.parametrize(

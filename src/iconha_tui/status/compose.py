@@ -213,6 +213,7 @@ def _node(name: str, facts: Answer, look: Part, ports: Part, told: Said | None) 
     if told is None:
         return found
     found.corosync_service, found.pacemaker_service = told.services
+    found.controller = told.controller
     found.starts_at_boot, found.agent, found.awscli = told.starts_at_boot, told.agent, told.awscli
     found.room = told.room
     found.links = [

@@ -190,6 +190,8 @@ class Node:
     """systemd's word on the service."""
     starts_at_boot: dict[str, bool] = field(default_factory=dict)
     """Whether systemd starts corosync and pacemaker at boot; what is not known is left out."""
+    controller: bool | None = None
+    """Whether Pacemaker's controller answers, which carries out there what the cluster decides."""
     agent: bool | None = None
     """Whether the agent awseip is there."""
     awscli: bool | None = None

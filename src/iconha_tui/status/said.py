@@ -26,7 +26,8 @@ class Said:
 
     began: when it was asked, since 1970, by this machine's clock. offset: the node's clock's; uncertainty: within which that is
     known. why_no_view: a sentence's end. starts_at_boot: by service. configured: whether the copy of the CIB on its disk has
-    the address's resource; None where it does not say. agent, awscli: whether they are there; aws: the CLI's path. room: free
+    the address's resource; None where it does not say. controller: whether Pacemaker's controller answers; None where that cannot
+    be asked. agent, awscli: whether they are there; aws: the CLI's path. room: free
     KiB by folder, 0 also where no file can be made any more. takeover: the scheduler's answer.
     """
 
@@ -47,6 +48,7 @@ class Said:
     takeover: Simulation | None
     starts_at_boot: dict[str, bool]
     configured: bool | None
+    controller: bool | None
     agent: bool
     awscli: bool
     aws: str
@@ -98,6 +100,7 @@ def _read(said: str, began: float, ended: float) -> Said:
         takeover=parse_simulation(parts.get("takeover", "")),
         starts_at_boot=_boot(parts.get("boot", "")),
         configured={"yes": True, "no": False}.get(parts.get("configured", "").strip()),
+        controller=_answers(parts.get("controller", "")),
         agent="agent" in found,
         awscli="awscli" in found,
         aws=next((clean(line[5:205]) for line in found if line.startswith("path ")), ""),
@@ -123,6 +126,12 @@ def _version(xml: str) -> CibVersion | None:
         return parse_cib_version(xml.strip())
     except ClusterXMLError:
         return None
+
+
+def _answers(told: str) -> bool | None:
+    """Of the exit code of crmadmin, under `timeout`, behind its words: 126 and 127 are of a machine without such a command."""
+    number = whole_number((told.split() or [""])[-1])
+    return None if number in (None, 126, 127) else number == 0
 
 
 _AT_BOOT = frozenset({"enabled", "static", "alias", "indirect", "generated"})

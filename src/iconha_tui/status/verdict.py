@@ -491,6 +491,14 @@ class _Case:
         if node.name not in self.said:
             return
         name = node.name
+        if node.controller is False and name not in self.stopped and not node.pending:
+            yield Reason(
+                "controller_hangs",
+                f"{name}: Pacemaker's controller does not answer: what the cluster decides is not carried out there.",
+                "End it: Pacemaker starts it anew at once.",
+                "sudo pkill -KILL -x pacemaker-contr",
+                name,
+            )
         if node.starts_at_boot.get("pacemaker") is False:
             yield Reason(
                 "not_at_boot",

@@ -36,6 +36,25 @@ other, and only what stays is a contradiction."""
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str | None]
+Tried = tuple[Answer | None, str]
+"""An answer, or why there is none."""
+
+
+class Early:
+    """A look that has begun before it is certain that it will count: nobody waits for one that does not."""
+
+    def __init__(self, look: Callable[[], Tried]) -> None:
+        self._found: Tried = None, "It was not looked at."
+        self._look = look
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._found = self._look()
+
+    def result(self) -> Tried:
+        self._thread.join()
+        return self._found
 
 
 class Watcher:
@@ -97,10 +116,20 @@ class Watcher:
         return self._judged(self.every + GRACE)
 
     def look_once(self) -> Report:
-        """Looks at everything once, all parts at the same time but for what the nodes' addresses need."""
+        """Looks at everything once, all parts at the same time.
+
+        The nodes are looked for where the last look had them. Where EC2 says otherwise, what that brings is not waited for, and
+        all of them are looked at once more: at one time, so that their words can be compared.
+        """
+        before = self._parts["aws", None].answer
+        early = {key: Early(partial(self._tried, key)) for key in self._due_parts()} if before else {}
         self._look(("aws", None))
         self._aws_tried.set()
-        self._look_at([key for key in self._keys if key[0] != "aws" and self._is_due(key, asked=True)])
+        if early and self._parts["aws", None].answer == before:
+            for key, look in early.items():
+                self._settle(key, *look.result())
+        else:
+            self._look_at(self._due_parts())
         report = self._judged(float("inf"))
         if any(reason.code in CONTRADICTIONS for reason in (*report.reasons, *report.doubts)):
             time.sleep(AGAIN)
@@ -113,6 +142,9 @@ class Watcher:
 
     def _judged(self, lasts: float) -> Report:
         return compose(self.spec, self._snapshot(), time.time(), lasts, program=self._program, work=self._work)
+
+    def _due_parts(self) -> list[Key]:
+        return [key for key in self._keys if key[0] != "aws" and self._is_due(key, asked=True)]
 
     def _look_at(self, keys: Iterable[Key]) -> None:
         threads = [Thread(target=self._look, args=(key,), daemon=True) for key in keys]
@@ -173,17 +205,20 @@ class Watcher:
         """One look at one part."""
         if key[0] == "aws" and self._journal is not None:
             self._work = own_work.read(self._journal)
+        self._settle(key, *self._tried(key))
+
+    def _tried(self, key: Key) -> Tried:
+        """What a look brings, and why it brings nothing."""
         try:
             answer = self._looks(key)()
             if key[0] == "node":
                 said.read(answer)  # it is kept as read: a screen has no time for it
         except Trouble as trouble:
-            self._settle(key, None, str(trouble))
+            return None, str(trouble)
         except Exception as error:
             log.exception("The status of %s could not be read", key)
-            self._settle(key, None, f"An error that this program did not foresee: {type(error).__name__}: {error}.")
-        else:
-            self._settle(key, answer, "")
+            return None, f"An error that this program did not foresee: {type(error).__name__}: {error}."
+        return answer, ""
 
     def _looks(self, key: Key) -> Callable[[], Answer]:
         part, name = key
