@@ -29,7 +29,7 @@ from typing import Any
 import picture
 import pytest
 from lab_aws import aws
-from waiting import wait_until
+from waiting import BOUND, wait_until
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
 from iconha_tui.lab.hypervisor import Hypervisor
@@ -85,6 +85,12 @@ class Pair:
 
     def elastic_ip(self) -> str:
         return str(json.loads(self.program("status", self.name, "--json", check=False).stdout)["elastic_ip"])
+
+
+def as_who_signs_in(pair: Pair, node: str, command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """A command line typed by who signs in to a node by SSH, as the program tells it. answer: to what it asks."""
+    way = pair.lab.ssh_command(node, [command])
+    return subprocess.run(way, input=f"{answer}\n", capture_output=True, text=True, timeout=BOUND, check=False)
 
 
 @contextmanager

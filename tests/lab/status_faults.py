@@ -39,7 +39,8 @@ class Fault:
     names, {active_ip} and {standby_ip} for their private addresses, {address} and {allocation} for a second Elastic IP. how:
     make in words, where its scripts do not speak for themselves. verdict: what a status has to say. reason: the code that is to
     be among its reasons, or its doubts where it is unknown; "" where nothing is wrong. reconfigures: the cluster's configuration
-    of before is put back at the end. quick: it is made by `make test` too; `make reliability` makes all.
+    of before is put back at the end. mended: the command that is told with it mends it. quick: it is made by
+    `make test` too; `make reliability` makes all.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Fault:
     reason: str = ""
     how: str = ""
     reconfigures: bool = False
+    mended: bool = False
     quick: bool = False
 
     @property
@@ -75,6 +77,13 @@ _PLACES: dict[Place, str] = {
 }
 
 
+@dataclass
+class State:
+    """over: it is no more, before anybody has undone it."""
+
+    over: bool = False
+
+
 class Stage:
     """The pair on which they are made."""
 
@@ -94,8 +103,8 @@ class Stage:
         return node
 
     @contextmanager
-    def made(self, fault: Fault) -> Iterator[dict[str, str]]:
-        """The state, for as long as the block lasts. What it gives are the words that stand for the nodes."""
+    def made(self, fault: Fault) -> Iterator[State]:
+        """The state, for as long as the block lasts."""
         active = self.active()
         standby = SECOND if active == FIRST else FIRST
         words = {"active": active, "standby": standby}
@@ -103,11 +112,13 @@ class Stage:
         second = self._second_address() if "{allocation}" in str(fault.make) else {}
         words |= second
         before = self.sh(active, "cibadmin --query --scope configuration") if fault.reconfigures else ""
+        state = State()
         try:
             self._do(fault.make, words)
-            yield words
+            yield state
         finally:
-            self._do(fault.undo, words)
+            if not state.over:
+                self._do(fault.undo, words)
             if fault.reconfigures:
                 put_back = ["cibadmin", "--replace", "--scope", "configuration", "--xml-pipe"]
                 done = self.lab.exec(active, put_back, feed=before)
@@ -209,6 +220,8 @@ def rival(address: str, allocation: str) -> str:
     )
 
 
+STOPPED_AS_TOLD: tuple[Place, str] = ("both", "systemctl start pacemaker")
+"""What undoes the command that is told of a split: the cluster is stopped on one node."""
 STOP_FAILS = (
     f"cp -p {AGENT} {AGENT}.away && sed -i '1a [ \"$1\" != stop ] || exit 1' {AGENT} && "
     f"{CORE} --meta --set-parameter target-role --parameter-value Stopped && {CORE} --wait --timeout 60s"
@@ -258,6 +271,7 @@ FAULTS = (
             *blocked("filter active", "OUTPUT -d {standby_ip}")["undo"],
             *blocked("filter standby", "INPUT -s {active_ip}")["undo"],
             *blocked("filter standby", "OUTPUT -d {active_ip}")["undo"],
+            STOPPED_AS_TOLD,
         ),
         verdict="split",
         reason="each_alone",
@@ -265,7 +279,8 @@ FAULTS = (
     ),
     Fault(
         "The active node does not hear the standby",
-        **blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}"),
+        blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}")["make"],
+        (*blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}")["undo"], STOPPED_AS_TOLD),
         verdict="split",
         reason="each_alone",
     ),
@@ -280,18 +295,23 @@ FAULTS = (
         (("standby", "pkill -STOP -x pacemaker-contr"),),
         (("standby", "pkill -CONT -x pacemaker-contr"),),
         reason="controller_hangs",
+        mended=True,
     ),
-    Fault("The standby is on standby", **node_attribute("standby", "on"), reason="standby_mode"),
-    Fault("The standby is in maintenance", **node_attribute("maintenance", "true"), reason="node_maintenance"),
+    Fault("The standby is on standby", **node_attribute("standby", "on"), reason="standby_mode", mended=True),
+    Fault(
+        "The standby is in maintenance", **node_attribute("maintenance", "true"), reason="node_maintenance", mended=True
+    ),
     Fault(
         "Pacemaker is stopped on the standby",
         **service("standby", "stop", "start", "pacemaker"),
         reason="cluster_stopped",
+        mended=True,
     ),
     Fault(
         "Corosync and Pacemaker are stopped on the standby",
         **service("standby", "stop", "start", "pacemaker", "corosync"),
         reason="cluster_stopped",
+        mended=True,
     ),
     Fault(
         "The standby's health is red",
@@ -304,6 +324,7 @@ FAULTS = (
         (("standby", f"{FAILURES} --update INFINITY"),),
         (("standby", f"{FAILURES} --delete"),),
         reason="failed_too_often",
+        mended=True,
     ),
     Fault(
         "The standby is to be fenced, and there is no device: it is UNCLEAN, and online",
@@ -317,8 +338,11 @@ FAULTS = (
         (("active", f"{CORE} --clear"),),
         reason="banned",
         quick=True,
+        mended=True,
     ),
-    Fault("A rule keeps the address off the standby", constraint(RULE), reason="banned", reconfigures=True),
+    Fault(
+        "A rule keeps the address off the standby", constraint(RULE), reason="banned", reconfigures=True, mended=True
+    ),
     Fault(
         "symmetric-cluster=false, with a place for the address on the active node alone",
         (
@@ -334,8 +358,13 @@ FAULTS = (
         reason="no_takeover",
         reconfigures=True,
     ),
-    Fault("The cluster is in maintenance mode", **option("maintenance-mode", "true"), reason="maintenance_mode"),
-    Fault("The resource is not managed", **meta("is-managed", "false"), reason="unmanaged"),
+    Fault(
+        "The cluster is in maintenance mode",
+        **option("maintenance-mode", "true"),
+        reason="maintenance_mode",
+        mended=True,
+    ),
+    Fault("The resource is not managed", **meta("is-managed", "false"), reason="unmanaged", mended=True),
     Fault("Fencing is on, and there is no device", **option("stonith-enabled", "true", "false"), reason="no_takeover"),
     Fault(
         "The resource runs, and is no longer configured",
@@ -397,17 +426,20 @@ FAULTS = (
         ),
         (("standby", f"{CORE} --refresh --node {{standby}}"),),
         reason="probe_failed",
+        mended=True,
     ),
     Fault("The AWS CLI is missing on the standby", **renamed("/usr/bin/aws"), reason="awscli_missing"),
     Fault(
         "Pacemaker is not enabled at boot on the standby",
         **service("standby", "disable", "enable", "pacemaker"),
         reason="not_at_boot",
+        mended=True,
     ),
     Fault(
         "Corosync and Pacemaker are not enabled at boot on the active node",
         **service("active", "disable", "enable", "corosync", "pacemaker"),
         reason="not_at_boot",
+        mended=True,
     ),
     Fault(
         "Pacemaker has just been started on both nodes: no DC is elected yet",
@@ -419,21 +451,34 @@ FAULTS = (
         reason="no_dc",
     ),
     Fault(
-        "The resource is told to stop", **meta("target-role", "Stopped"), verdict="down", reason="disabled", quick=True
+        "The resource is told to stop",
+        **meta("target-role", "Stopped"),
+        verdict="down",
+        reason="disabled",
+        quick=True,
+        mended=True,
     ),
-    Fault("All resources are told to stop", **option("stop-all-resources", "true"), verdict="down", reason="stop_all"),
+    Fault(
+        "All resources are told to stop",
+        **option("stop-all-resources", "true"),
+        verdict="down",
+        reason="stop_all",
+        mended=True,
+    ),
     Fault(
         "Pacemaker is stopped on both nodes",
         **service("both", "stop", "start", "pacemaker"),
         verdict="down",
         reason="cluster_stopped",
         quick=True,
+        mended=True,
     ),
     Fault(
         "Corosync and Pacemaker are stopped on both nodes",
         **service("both", "stop", "start", "pacemaker", "corosync"),
         verdict="down",
         reason="cluster_stopped",
+        mended=True,
     ),
     Fault(
         "The resource is not configured",

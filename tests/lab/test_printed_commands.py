@@ -6,8 +6,15 @@ import json
 import re
 import subprocess
 
-from pairs import FIRST, SECOND, Pair, on_pairs
+from lab_aws import aws
+from pairs import FIRST, SECOND, Pair, as_who_signs_in, on_pairs
+from printed import ON_A_NODE
 from waiting import BOUND, wait_until
+
+from iconha_tui.spec import loads
+from iconha_tui.stages import STAGES
+from iconha_tui.store import Store
+from iconha_tui.summary import _Told
 
 pytestmark = on_pairs(("bookworm", "crm"), ("trixie", "crm"), ("bookworm", "pcs"))
 
@@ -23,9 +30,7 @@ def told(pair: Pair, heading: str) -> list[str]:
 
 def typed(pair: Pair, node: str, command: str) -> None:
     """A command typed by who signs in to a node."""
-    done = subprocess.run(
-        pair.lab.ssh_command(node, [command]), capture_output=True, text=True, timeout=BOUND, check=False
-    )
+    done = as_who_signs_in(pair, node, command)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
@@ -59,6 +64,37 @@ def test_the_way_in_that_the_summary_tells_leads_to_the_active_machine(built_pai
     assert done.returncode == 0, done.stderr
     own = built_pair.sh(FIRST, "hostname").strip()
     assert done.stdout.strip() == own
+
+
+def test_what_sentences_tell_to_type_on_a_node_does_what_they_say(built_pair: Pair) -> None:
+    failed = []
+    for printed, told_as in ON_A_NODE.items():
+        if told_as.shell not in ("", built_pair.shell):
+            continue
+        if told_as.state:
+            made = built_pair.lab.exec(SECOND, ["sh", "-c", told_as.state])
+            assert made.returncode == 0, f"{printed}: {made.stdout}{made.stderr}"
+        done = as_who_signs_in(built_pair, SECOND, told_as.command or printed, told_as.answer)
+        holds = built_pair.lab.exec(SECOND, ["sh", "-c", told_as.holds or "true"])
+        if done.returncode or told_as.shows not in done.stdout or holds.returncode:
+            failed.append(
+                f"{printed}: {done.returncode}, {done.stdout[-500:]}{done.stderr[-500:]}; {holds.stdout}{holds.stderr}"
+            )
+    assert not failed, "\n".join(failed)
+
+
+def test_the_address_is_let_go(built_pair: Pair) -> None:
+    """What a summary tells of machines that were there before, whom nobody terminates."""
+    spec, store = loads(built_pair.spec.read_text()), Store(built_pair.state)
+    there_before = spec.model_copy(update={"instances": spec.instances.model_copy(update={"mode": "existing"})})
+    summary = _Told(there_before, {}, store.progress(spec.name), STAGES, store)
+    text = " ".join(" ".join(summary._costs()).split())
+    (stop,) = re.findall("First `([^`]+)` on either machine", text)
+    typed(built_pair, SECOND, stop)
+    wait_until(
+        lambda: "AssociationId" not in aws(built_pair.lab, "ec2").describe_addresses()["Addresses"][0],
+        what="an Elastic IP that nobody holds",
+    )
 
 
 def test_what_a_monitor_is_told_to_ask_ends_with_0(built_pair: Pair) -> None:
