@@ -20,7 +20,7 @@ class Cause:
     field: str = ""
 
 
-_CLOCK = "(`timedatectl` shows it; `sudo systemctl restart systemd-timesyncd` or chrony)"
+_CLOCK = "(`timedatectl` shows it; `sudo timedatectl set-ntp true` has it set over the network)"
 _NODE_CLOCK = f"Set the node's clock right {_CLOCK}, then retry."
 _NODE_KEYS = "Correct the nodes' keys in the credentials stage, then run the AWS CLI stage again."
 _WAY_OUT = (
@@ -84,7 +84,7 @@ KNOWN: tuple[Cause, ...] = (
     Cause(
         r"Read-only file system",
         "The node's file system is mounted read-only, which Linux does after an error of the disk.",
-        "Look at `sudo dmesg` on the node; a restart checks the disk. Then retry.",
+        "Look at `sudo journalctl -k -n 50` on the node; a restart checks the disk. Then retry.",
     ),
     Cause(
         r"Cannot allocate memory|Out of memory|oom-kill|MemoryError|^Killed$",

@@ -35,6 +35,7 @@ DEBIAN = {"bookworm": 12, "trixie": 13}
 GROUPS = (
     "test_interruption",
     "faults",
+    "living",
     "pair bookworm crm",
     "lab",
     "pair trixie crm",
@@ -76,7 +77,9 @@ def group_of(item: pytest.Item) -> str:
     fixtures = getattr(item, "fixturenames", ())
     if THOROUGH:
         return item.path.stem
-    return "faults" if "bench" in fixtures else "lab" if "lab" in fixtures else item.path.stem
+    if "bench" in fixtures:
+        return "living" if item.path.stem == "test_living" else "faults"
+    return "lab" if "lab" in fixtures else item.path.stem
 
 
 @pytest.fixture

@@ -58,7 +58,6 @@ ON_A_NODE: dict[str, Typed] = {
         state="crm_attribute --node PRep-02 --name '#health-disk' --lifetime reboot --update red",
         holds="! crm_attribute --node PRep-02 --name '#health-disk' --lifetime reboot --query",
     ),
-    "sudo dmesg": Typed(),
     "sudo dpkg --configure -a": Typed(
         state=_BROKEN.format(name="iconha-half", more=""),
         holds="dpkg-query -W -f '${Status}' iconha-half | grep -q 'ok installed' && dpkg -P iconha-half",
@@ -67,6 +66,7 @@ ON_A_NODE: dict[str, Typed] = {
         "sudo hostnamectl set-hostname $(hostname)", holds="[ $(hostname) = $(cat /etc/hostname) ]"
     ),
     "sudo journalctl --vacuum-size=200M": Typed(),
+    "sudo journalctl -k -n 50": Typed(),
     "sudo journalctl -u corosync -n 30": Typed(shows="corosync"),
     "sudo journalctl -u corosync -u pacemaker": Typed(shows="pacemaker"),
     "sudo journalctl -u pacemaker": Typed(shows="pacemaker"),
@@ -76,12 +76,16 @@ ON_A_NODE: dict[str, Typed] = {
         state='cibadmin --create --scope nodes --xml-text \'<node id="77" uname="node1"/>\'',
         holds="! cibadmin -Q -o nodes | grep -q node1",
     ),
-    "sudo systemctl restart systemd-timesyncd": Typed(),
     "sudo systemctl status pacemaker": Typed(shows="active (running)"),
     "sudo systemctl stop {unit.name}": Typed(
         "sudo systemctl stop iconha-it",
         state="systemd-run --quiet --unit iconha-it sleep 600",
         holds="! systemctl is-active iconha-it",
+    ),
+    "sudo timedatectl set-ntp true": Typed(
+        # Ubuntu's images have a service for it, those of the lab none.
+        state="DEBIAN_FRONTEND=noninteractive apt-get -q -y install systemd-timesyncd && systemctl disable systemd-timesyncd",
+        holds="systemctl is-enabled systemd-timesyncd",
     ),
     "timedatectl": Typed(shows="Local time"),
     "uname -n": Typed(),

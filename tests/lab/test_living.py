@@ -1,4 +1,7 @@
-"""A setting is changed on a pair that serves: what may disrupt is asked about first, and the address stays where it is."""
+"""A setting is changed on a pair that serves: what may disrupt is asked about first, and the address stays where it is.
+
+Each test changes the pair as the one before has left it, to values of its own.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import pytest
 from blows import left_over
 from faults import Table, sentence
 from mischief import Bench
-from program import Event, Going, until_done
+from program import Event, Going
 from waiting import BOUND, wait_until
 
 from iconha_tui.engine.foresight import look_at_all
@@ -26,16 +29,6 @@ from iconha_tui.store import Store
 SECTION = "A setting changed on a pair that serves"
 THOROUGH = "ICONHA_FAULTS_TABLE" in os.environ
 ALLOW = "--allow-disruption"
-
-
-@pytest.fixture
-def living(built: Bench) -> Iterator[Bench]:
-    """The pair serves, and after the test it is as it was before."""
-    spec = built.program.spec
-    before = spec.model_copy(deep=True)
-    yield built
-    built.program.spec = before
-    assert not until_done(built.program)
 
 
 class Address:
@@ -126,11 +119,11 @@ def change(bench: Bench, typed: dict[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["token_ms", "port", "migration-threshold"])
-def test_it_is_foreseen_allowed_and_done_while_the_address_answers(living: Bench, name: str, table: Table) -> None:
+def test_it_is_foreseen_allowed_and_done_while_the_address_answers(built: Bench, name: str, table: Table) -> None:
     typed, disrupts = CHANGES[name]
-    program, before = living.program, living.address
-    change(living, typed)
-    told = foreseen(living)
+    program, before = built.program, built.address
+    change(built, typed)
+    told = foreseen(built)
     if disrupts:
         refused = program.run(allow=False)
         assert refused.process.returncode == 3
@@ -144,7 +137,7 @@ def test_it_is_foreseen_allowed_and_done_while_the_address_answers(living: Bench
     assert done
     assert set(done) <= set(told), "what ran was not foreseen"
     assert "stop" not in " ".join(shown for _, _, shown in done).split()
-    assert_serves(living, before["AssociationId"])
+    assert_serves(built, before["AssociationId"])
     assert address.answers
     assert going.events[-2]["outcome"] == "done"
     table.row(
@@ -155,14 +148,14 @@ def test_it_is_foreseen_allowed_and_done_while_the_address_answers(living: Bench
     )
 
 
-def test_a_run_until_corosync_leaves_the_pair_serving(living: Bench, table: Table) -> None:
-    association = living.address["AssociationId"]
-    change(living, {"corosync": {"token_ms": 3000}})
-    going = living.program.run("--until", "corosync", allow=False)
+def test_a_run_until_corosync_leaves_the_pair_serving(built: Bench, table: Table) -> None:
+    association = built.address["AssociationId"]
+    change(built, {"corosync": {"token_ms": 3000}})
+    going = built.program.run("--until", "corosync", allow=False)
     assert going.process.returncode == 0, going.failure
     last = [each for each in going.events if each["event"] == "StepFinished"][-1]
     assert (last["step"], last["outcome"]) == ("pair.serves", "done")
-    assert_serves(living, association)
+    assert_serves(built, association)
     table.row(
         fault="token_ms is changed, and only stage 5 is run",
         how="`run --until corosync`",
@@ -195,20 +188,20 @@ def struck(going: Going, step: str, event: str) -> bool:
     return True
 
 
-def test_killed_at_each_action_of_a_change_the_pair_is_never_left_down(living: Bench, table: Table) -> None:
-    program, association = living.program, living.address["AssociationId"]
-    change(living, {"corosync": {"port": 5412}})
+def test_killed_at_each_action_of_a_change_the_pair_is_never_left_down(built: Bench, table: Table) -> None:
+    program, association = built.program, built.address["AssociationId"]
+    change(built, {"corosync": {"port": 5412}})
     kills = 0
     for step, event in BLOWS:
         if struck(program.start(), step, event):
             kills += 1
             wait_until(lambda: not left_over(program), what=lambda: f"the end of the program: {left_over(program)}")
-            assert living.address["AssociationId"] == association, f"killed at {step}, {event}: the address was moved"
+            assert built.address["AssociationId"] == association, f"killed at {step}, {event}: the address was moved"
     assert kills >= 6
     going = program.run()
     assert going.process.returncode == 0, going.failure
-    assert_serves(living, association)
-    for node in (living.first, living.second):
+    assert_serves(built, association)
+    for node in (built.first, built.second):
         assert "5412" in node.sh("corosync-cmapctl -g totem.interface.0.mcastport; ss -Hlun")
     table.row(
         fault="The program is killed (kill -9) at each action of a change that restarts Corosync",
@@ -219,20 +212,24 @@ def test_killed_at_each_action_of_a_change_the_pair_is_never_left_down(living: B
     )
 
 
-@pytest.mark.parametrize("step", ["corosync.pause", "corosync.restart_standby", "corosync.restart_active"])
-def test_a_run_that_is_stopped_says_that_failover_is_paused(living: Bench, step: str, table: Table) -> None:
-    program, association = living.program, living.address["AssociationId"]
-    change(living, {"corosync": {"port": 5414}})
+@pytest.mark.parametrize(
+    ("step", "port"),
+    [("corosync.pause", 5414), ("corosync.restart_standby", 5416), ("corosync.restart_active", 5418)],
+    ids=["before the first restart", "after the standby's", "after both"],
+)
+def test_a_run_that_is_stopped_says_that_failover_is_paused(built: Bench, step: str, port: int, table: Table) -> None:
+    program, association = built.program, built.address["AssociationId"]
+    change(built, {"corosync": {"port": port}})
     going = program.start()
     assert going.until(lambda each: each["event"] == "ActionFinished" and each["step"] == step)
     assert going.kill(signal.SIGINT) == 130
     told = [each for each in going.events if each["event"] == "StepFinished" and each["step"] == "pair.serves"]
     assert [each["outcome"] for each in told] == ["failed"]
     assert "Failover is paused" in told[0]["text"]
-    assert living.address["AssociationId"] == association
+    assert built.address["AssociationId"] == association
     going = program.run()
     assert going.process.returncode == 0, going.failure
-    assert_serves(living, association)
+    assert_serves(built, association)
     table.row(
         fault=f"Ctrl+C while a change restarts Corosync ({step})",
         how="port changed in the finished cluster",

@@ -156,7 +156,7 @@ def _clock(node: str, said: str, asked: float) -> Found:
     if off <= CLOCK_WARN:
         return Found(node, "Clock", "done", "as this machine's")
     text = f"{off:.0f} s from this machine's"
-    remedy = "Set whichever is wrong right: `timedatectl`, and `sudo systemctl restart systemd-timesyncd` or chrony."
+    remedy = "Set whichever is wrong right: `timedatectl` shows it, `sudo timedatectl set-ntp true` has it set over the network."
     return Found(node, "Clock", "stands_in_the_way" if off > CLOCK_BAD else "warning", text, remedy)
 
 
