@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stage_world import KNOWN, ONE, TWO, World, lines, living_pair, only, planned, spec_with
+from stage_world import KNOWN, ONE, TWO, World, lines, living_pair, only, planned, rules, spec_with
 
 from iconha_tui.cluster import corosync_conf
 from iconha_tui.engine.actions import Copy, Run, Upload
@@ -270,6 +270,27 @@ def test_addresses_that_nobody_has_read_yet_stand_as_markers_and_stop_the_step()
     verdict = world.probe(corosync.Configured(), ONE)
     assert isinstance(verdict, Blocked)
     assert verdict.why == "PRep-01.private_ip is not known."
+
+
+@pytest.mark.parametrize(
+    ("opened", "verdict"),
+    [
+        ([("udp", 5404, 5406, [], [], ["sg-1"])], Blocked),
+        ([("udp", 5404, 5406, [], [], ["sg-1"]), ("udp", 5404, 5413, [], [], ["sg-1"])], Needed),
+        ([], Needed),  # the rules were skipped: other groups open the ports
+    ],
+    ids=["the old port alone", "the new one too", "none"],
+)
+def test_a_port_that_the_security_group_has_not_opened_yet_is_not_changed_to(opened: list[Any], verdict: type) -> None:
+    world = World(spec_with(corosync={"port": 5412}))
+    old = corosync.wanted_conf(World().ctx.view, ONE)
+    world.nodes[ONE].files[corosync.PATH] = old.encode()
+    note = f"{hashlib.sha256(old.encode()).hexdigest()} {world.ctx.spec.tagged}"
+    world.nodes[ONE].files[records.NOTES] = note.encode()
+    world.cloud.says = {"describe_security_groups": rules(*opened)}
+    found = world.probe(corosync.Configured(), ONE)
+    assert isinstance(found, verdict)
+    assert not isinstance(found, Blocked) or "on port 5412 yet" in found.why
 
 
 @pytest.mark.parametrize(

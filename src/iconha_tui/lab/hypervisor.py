@@ -80,11 +80,28 @@ class Hypervisor:
     def prepare_start(self, instance_id: str) -> int:
         """Make the namespaces of a stopped container; returns the process that holds them. Nothing runs in it yet."""
         name = self.container(instance_id)
+        self._wait_cleaned_up(name)
         run(["podman", *self._runtime(), "init", name])
         return int(run(["podman", "inspect", "--format", "{{.State.Pid}}", name]))
 
     def start(self, instance_id: str) -> None:
         run(["podman", *self._runtime(), "start", self.container(instance_id)])
+
+    def _wait_cleaned_up(self, name: str, timeout: float = 60) -> None:
+        """Wait until Podman has cleared away what a container's last run has left. timeout in seconds; raises Trouble.
+
+        The container's monitor does that, also after `podman stop` has returned: it would take the namespaces of a run that has
+        begun by then.
+        """
+        container, file = run(["podman", "inspect", "--format", "{{.Id}} {{.ConmonPidFile}}", name]).split()
+        monitor = run(["cat", file], check=False).strip()
+        if not monitor:  # it has never run
+            return
+        deadline = time.monotonic() + timeout
+        while container in run(["cat", f"/proc/{monitor}/cmdline"], check=False):
+            if time.monotonic() > deadline:
+                raise Trouble(f"Podman does not end with the last run of {name}.", remedy="See `podman ps --all`.")
+            time.sleep(0.05)
 
     def stop(self, instance_id: str, *, force: bool = False) -> None:
         """Shut a node down in order; `force` pulls its plug."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -24,7 +25,7 @@ from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import maintenance, records
+from iconha_tui.stages import instances, maintenance, records
 from iconha_tui.stages.authkey import PATH as KEY
 from iconha_tui.text import whole_number
 
@@ -90,6 +91,10 @@ def findings(view: View, text: str, node: str) -> list[Finding]:
     return check(text, nodes=pair, host=host)
 
 
+def _ports(text: str) -> list[str]:
+    return re.findall(r"^\s*mcastport:\s*(\d+)\s*$", text, re.MULTILINE)
+
+
 _TO_DO = {
     "nobody's": "There is no corosync.conf.",
     "wanted": "It is as wanted, and to be remembered as this program's.",
@@ -143,6 +148,12 @@ class Configured(Step):
             return Blocked(there.foreign, there.remedy, facts)
         if there.whose == "wanted" and there.remembered:
             return Done(f"as wanted, SHA-256 {there.digest[:16]}…", facts)
+        if there.whose == "ours" and _ports(there.text or "") != _ports(text) and instances.opens_other_ports(ctx):
+            return Blocked(
+                f"The machines' security group does not let Corosync through on port {ctx.spec.corosync.port} yet.",
+                "Run the instances stage first: it opens the port.",
+                facts,
+            )
         return Needed(_TO_DO[there.whose], facts)
 
     def plan(self, view: View, target: str) -> list[Action]:

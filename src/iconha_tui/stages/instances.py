@@ -218,6 +218,20 @@ def missing_rules(view: View) -> list[dict[str, Any]]:
     return [rule for rule in wanted_rules(view) if not set(_sources(rule)) <= there]
 
 
+def opens_other_ports(ctx: Context) -> bool:
+    """Whether the machines' group lets Corosync through, and not on the spec's port: it was changed, and this stage has not run.
+
+    Asks EC2 where the group is known. Raises Trouble.
+    """
+    group = ctx.view.facts.get("group_id")
+    if not group or "vpc_id" not in ctx.view.facts:
+        return False
+    ctx.learn(look_up(ctx, Group().lookups(ctx.view)))
+    sources = [source for rule in ctx.view.facts.get("group_rules") or [] for source in _sources(rule)]
+    lets_through = any(protocol == "udp" and source == group for protocol, _, _, source in sources)
+    return lets_through and any(rule["IpProtocol"] == "udp" for rule in missing_rules(ctx.view))
+
+
 class Rules(OnAws):
     id = "instances.rules"
     title = "The open ports"
