@@ -214,6 +214,7 @@ def wait_state(lab: Lab, instance_id: str, state: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def there() -> bool:
+        found.clear()
         found.update(describe(lab, instance_id))
         return bool(found["State"]["Name"] == state)
 

@@ -31,14 +31,18 @@ class Victim:
     def container(self) -> str:
         return str(self.lab.instance(self.id)["container"])
 
+    @property
+    def pid(self) -> int:
+        """The process on this host that is its init."""
+        return int(self.lab.instance(self.id)["pid"])
+
     def sh(self, script: str) -> str:
         """What a script prints, run as root past SSH."""
         return picture.on(self.lab, self.id, script)
 
     def inside(self, *argv: str, space: str = "--net") -> str:
         """Runs a tool of this host in a namespace of the node."""
-        pid = run(["podman", "inspect", "--format", "{{.State.Pid}}", self.container]).strip()
-        return run(["nsenter", space, "--target", pid, "--", *argv])
+        return run(["nsenter", space, "--target", str(self.pid), "--", *argv])
 
     @contextmanager
     def firewall(self, *rule: str) -> Iterator[None]:

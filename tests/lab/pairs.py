@@ -213,10 +213,9 @@ class Kept:
 
     def _of_nodes(self) -> dict[str, list[str]]:
         def look(node: str) -> list[str]:
-            if self.pair.lab.instance(node)["state"] != "running":
+            if not (pid := self.pair.lab.instance(node)["pid"]):
                 return ["it does not run"]
-            pid = run(["podman", "inspect", "--format", "{{.State.Pid}}", self._container(node)]).strip()
-            net = run(["nsenter", "--net", "--target", pid, "--", "sh", "-c", _NET]).splitlines()
+            net = run(["nsenter", "--net", "--target", str(pid), "--", "sh", "-c", _NET]).splitlines()
             own = self.pair.sh(node, _OWN).splitlines()
             return own + [line for line in net if not _EMPTY_RULES.fullmatch(line)]
 

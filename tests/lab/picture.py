@@ -17,7 +17,6 @@ from typing import Any
 
 from lab_aws import aws, keys
 
-from iconha_tui.lab.hypervisor import execute
 from iconha_tui.lab.lab import Lab
 from iconha_tui.spec import Spec
 from iconha_tui.stages import tags
@@ -67,7 +66,7 @@ def machines(lab: Lab, spec: Spec) -> dict[str, dict[str, Any]]:
 
 def on(lab: Lab, instance_id: str, script: str) -> str:
     """What a shell script prints on a machine; it may fail."""
-    return execute(lab.instance(instance_id)["container"], ["sh", "-c", script]).stdout
+    return lab.exec(instance_id, ["sh", "-c", script]).stdout
 
 
 def authkeys(lab: Lab, spec: Spec) -> dict[str, str]:

@@ -141,9 +141,8 @@ class Stage:
             for node in (FIRST, SECOND) if where == "both" else (words[where],):
                 script = re.sub(r"\{([a-z_]+)\}", lambda match: words[match[1]], text)
                 if tool:
-                    container = self.lab.instance(node)["container"]
-                    pid = run(["podman", "inspect", "--format", "{{.State.Pid}}", container]).strip()
-                    run(["nsenter", "--net", "--target", pid, "--", "iptables", *script.split()])
+                    pid = self.lab.instance(node)["pid"]
+                    run(["nsenter", "--net", "--target", str(pid), "--", "iptables", *script.split()])
                 else:
                     self.sh(node, script)
 

@@ -22,7 +22,6 @@ from waiting import wait_until
 from iconha_tui.lab import netns
 from iconha_tui.lab.ca import api_names
 from iconha_tui.lab.seed import API_ADDRESS, BUNDLE
-from iconha_tui.lab.shell import run
 from iconha_tui.remote.units import RUNS_DIR
 from iconha_tui.stages.awscli import CREDENTIALS, PROOF
 
@@ -418,7 +417,7 @@ def test_the_standby_without_a_way_to_ec2_is_found_before_the_failover(bench: Be
 def before_the_api(node: Victim, begins: str = "") -> Iterator[Front]:
     """What the node takes for the EC2 API is a front of ours. begins: of CLOCKS, where its certificate is not of this time."""
     context, authority = tls(api_names("us-east-1"), *([CLOCKS[begins]] if begins else []))
-    pid = int(run(["podman", "inspect", "--format", "{{.State.Pid}}", node.container]))
+    pid = node.pid
     front = Front(node.lab.endpoint, context, netns.listen(pid, "127.0.0.1", 8443))
     node.sh(f"cp {BUNDLE} /root/bundle; cat >>{BUNDLE} <<'END'\n{authority}END")
     try:

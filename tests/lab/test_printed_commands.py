@@ -44,10 +44,14 @@ def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_ho
     out, back = [line for line in told(built_pair, "Test a failover") if line.startswith("sudo ")]
     typed(built_pair, SECOND, out)
     wait_until(
-        lambda: status(built_pair) == ("not_ready", SECOND), what=f"the address on {SECOND}, and {FIRST} on standby"
+        lambda: status(built_pair) == ("not_ready", SECOND),
+        what=f"the address on {SECOND}, and {FIRST} on standby",
+        every=2,
     )
     typed(built_pair, SECOND, back)
-    wait_until(lambda: status(built_pair) == ("ready", SECOND), what=f"a pair that is ready, the address on {SECOND}")
+    wait_until(
+        lambda: status(built_pair) == ("ready", SECOND), what=f"a pair that is ready, the address on {SECOND}", every=2
+    )
 
 
 def test_the_way_in_that_the_summary_tells_leads_to_the_active_machine(built_pair: Pair) -> None:

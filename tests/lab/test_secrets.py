@@ -386,7 +386,7 @@ def test_on_the_nodes_secrets_are_only_where_they_must_be_and_root_alone_reads_t
     wanted = leaks.needles(job.secrets)
     places = set()
     for node in job.nodes:
-        pid = int(run(["podman", "inspect", "--format", "{{.State.Pid}}", node.container]))
+        pid = node.pid
         root = Path(f"/proc/{pid}/root")
         found = leaks.in_files(root, list(leaks.file_systems(pid)), wanted)
         for place in found:

@@ -36,7 +36,7 @@ def wait(pair: Pair, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first answer of which it is true; the last one where there is none."""
     deadline = time.monotonic() + PATIENCE
     while not true(told := ask(pair)) and time.monotonic() < deadline:
-        time.sleep(0.5)
+        time.sleep(2)  # to ask takes seconds of CPU time, which the cluster needs too
     return told
 
 

@@ -180,6 +180,7 @@ class Daemon:
                     "private_ip": instance.private_ip,
                     "public_ip": instance.public_ip or "",
                     "container": self._hypervisor.container(instance.id),
+                    "pid": self._nodes.pid(instance),
                 }
                 for instance in self._control.instances()
             ]

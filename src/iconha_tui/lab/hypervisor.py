@@ -111,8 +111,11 @@ class Hypervisor:
     def remove(self, instance_id: str) -> None:
         run(["podman", "rm", "--force", "--time", "0", self.container(instance_id)])
 
-    def wait_booted(self, instance_id: str, timeout: float = 180) -> None:
-        """Wait until systemd has a verdict on the boot, and sshd listens. timeout in seconds; raises Trouble."""
+    def wait_booted(self, instance_id: str, pid: int, timeout: float = 180) -> None:
+        """Wait until systemd has a verdict on the boot, and sshd listens. timeout in seconds; raises Trouble.
+
+        pid: of the node's init.
+        """
         script = (
             "s=$(systemctl is-system-running 2>/dev/null); "
             'case "$s" in running|degraded) ;; *) exit 1 ;; esac; '
@@ -120,9 +123,8 @@ class Hypervisor:
         )
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            argv = as_root(["podman", "exec", self.container(instance_id), "sh", "-c", script])
             with contextlib.suppress(subprocess.TimeoutExpired):  # so busy is the machine: it is looked at again
-                if subprocess.run(argv, capture_output=True, check=False, timeout=30).returncode == 0:
+                if execute(pid, ["sh", "-c", script], timeout=30).returncode == 0:
                     return
             time.sleep(0.3)
         raise Trouble(
@@ -162,13 +164,30 @@ def _podman_networks() -> list[ipaddress.IPv4Network]:
     return found
 
 
-def execute(container: str, argv: Sequence[str], *, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command as root inside a container."""
+ENVIRONMENT = (
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME=/root",
+    "TERM=xterm",
+    "container=podman",
+)
+
+
+def execute(
+    pid: int, argv: Sequence[str], *, feed: str | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as root in the namespaces of a node. `podman exec` does the same for ten times the CPU time.
+
+    pid: of the node's init; 0 where it does not run: the exit code is 125 then. Raises TimeoutExpired.
+    """
+    if not pid:
+        return subprocess.CompletedProcess(list(argv), 125, "", "The machine does not run.")
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
     return subprocess.run(
-        as_root(["podman", "exec", "--interactive", container, *argv]),
+        as_root(["nsenter", "--target", str(pid), *spaces, "--", "env", "-i", *ENVIRONMENT, *argv]),
         input=feed if feed is not None else "",
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
+        timeout=timeout,
     )

@@ -147,7 +147,7 @@ class Lab:
         return answer
 
     def instances(self) -> list[dict[str, Any]]:
-        """The instances that are not terminated: id, name, state, private_ip, public_ip, container."""
+        """The instances that are not terminated: id, name, state, private_ip, public_ip, container, pid (of its init, or 0)."""
         return [one for one in self.status()["instances"] if one["state"] != "terminated"]
 
     def instance(self, node: str) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Lab:
 
     def exec(self, node: str, argv: Sequence[str], *, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command as root in a node, past SSH and the wizard."""
-        return execute(self.instance(node)["container"], argv, feed=feed)
+        return execute(self.instance(node)["pid"], argv, feed=feed)
 
     def kill_node(self, node: str) -> None:
         """Pull a node's plug: its processes die at once, as in a crash."""

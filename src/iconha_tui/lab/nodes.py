@@ -95,6 +95,10 @@ class Nodes:
 
         self._begin(instance, work, on_failure="terminated")
 
+    def pid(self, instance: Any) -> int:
+        """The process on this host that is the init of a machine that runs; 0 where it does not."""
+        return self._pids.get(instance.id, 0) if instance.state == "running" else 0
+
     def close(self) -> None:
         """Stop the services of all nodes; what is still at work ends at its next step."""
         self._closing = True
@@ -136,7 +140,7 @@ class Nodes:
         threading.Thread(
             target=self._watch, args=(instance, pid, watched), name=f"watch-{instance.id}", daemon=True
         ).start()
-        self._hypervisor.wait_booted(instance.id)
+        self._hypervisor.wait_booted(instance.id, pid)
         _wait_reachable(instance.private_ip)
         if instance.id in self._services and instance.state == "pending":
             self.settle(instance, "running", "")
