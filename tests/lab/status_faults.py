@@ -364,7 +364,12 @@ FAULTS = (
         mended=True,
     ),
     Fault("The resource is not managed", **meta("is-managed", "false"), reason="unmanaged", mended=True),
-    Fault("Fencing is on, and there is no device", **option("stonith-enabled", "true", "false"), reason="no_takeover"),
+    Fault(
+        "Fencing is on, and there is no device",
+        **option("stonith-enabled", "true", "false"),
+        reason="cannot_fence",
+        mended=True,
+    ),
     Fault(
         "The resource runs, and is no longer configured",
         (

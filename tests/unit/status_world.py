@@ -183,9 +183,9 @@ class Pair:
 
     no_place: by the scheduler nothing would be taken over. refused: what AWS says to awseip's calls. token_ms: since when the
     token is missing; cut_off: the nodes that find that they can form no membership. cut: each node has the other as lost, and
-    the address. hangs: the nodes whose controller does not answer. lacks: by node, what of "agent" and "awscli" is not there.
-    options: attributes of crm_mon's cluster_options. monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text,
-    instead.
+    the address. hangs: the nodes whose controller does not answer. unfenced: fencing is on, and by the scheduler the active
+    node could not be fenced. lacks: by node, what of "agent" and "awscli" is not there. options: attributes of crm_mon's
+    cluster_options. monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text, instead.
     """
 
     holder: str = ONE
@@ -208,6 +208,7 @@ class Pair:
     epochs: dict[str, int] = field(default_factory=lambda: {ONE: 12, TWO: 12})
     not_at_boot: set[str] = field(default_factory=set)
     hangs: set[str] = field(default_factory=set)
+    unfenced: bool = False
     lacks: dict[str, set[str]] = field(default_factory=dict)
     options: str = ""
     monitor: str = ""
@@ -250,6 +251,7 @@ class Pair:
             MEMBERS.format(number=n, status="joined" if up[each] else "left", space=" ")
             for n, each in ((1, ONE), (2, TWO))
         )
+        place = "Stopped" if self.no_place else f"Started {other} (UNCLEAN)" if self.unfenced else f"Started {name}"
         monitor = CRM_MON.format(
             dc=name if self.cut else self.dc,
             options=self.options,
@@ -262,6 +264,8 @@ class Pair:
             holder=holder or ONE,
             fails=self.fails,
         )
+        if self.unfenced:
+            monitor = monitor.replace('stonith-enabled="false"', 'stonith-enabled="true"')
         if self.under_way:
             monitor = monitor.replace("      </resource_history>", UNDER_WAY + "      </resource_history>")
         parts = {
@@ -275,10 +279,7 @@ class Pair:
             "controller": ("124\n" if name in self.hangs else f"Controller on {name} in state S_IDLE: ok\n\n0\n")
             if runs
             else "102\n",
-            "takeover": self.takeover.get(name)
-            or TAKEOVER.format(
-                name=name, other=other, holder=holder, place="Stopped" if self.no_place else f"Started {name}"
-            )
+            "takeover": self.takeover.get(name) or TAKEOVER.format(name=name, other=other, holder=holder, place=place)
             if runs
             else "",
             "configured": "yes\n",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, NodeStatus, ResourceHistory
+from iconha_tui.cluster.scheduler import simulate_loss
 from iconha_tui.stages.awscli import CALLS
 from iconha_tui.status.report import NOBODY, Node, Reason, Report, Resource, Source, Verdict
 from iconha_tui.status.said import Said, Tried
@@ -580,6 +581,15 @@ class _Case:
         if self.view is None or self._would_run_on(node) is not False:
             return
         name, where = node.name, self.report.seen_by
+        if self._stays_unfenced(node):
+            yield Reason(
+                "cannot_fence",
+                f"Fencing is on (stonith-enabled), and {self._other(name)} could not be fenced if it were lost: {self.id} would "
+                "stay with it.",
+                "Give the cluster a fence device that works, or switch fencing off, as the guide does.",
+                "sudo crm_attribute --name stonith-enabled --update false",
+                where,
+            )
         for ban in self.view.bans_of(self.id):
             if ban.node == name:
                 yield Reason(
@@ -605,6 +615,18 @@ class _Case:
             if history.node == name:
                 yield from self._of_a_history(history)
 
+    @property
+    def _fences(self) -> bool:
+        return _on(self.report.options, "stonith-enabled")
+
+    def _stays_unfenced(self, node: Node) -> bool:
+        """Whether by the scheduler on the standby the resource stays with the lost node, of which nobody knows what it does."""
+        takeover = self.said[node.name].takeover
+        return self._fences and takeover is not None and any("UNCLEAN" in each.flags for each in takeover.of(self.id))
+
+    def _other(self, name: str) -> str:
+        return next(each for each in self.names if each != name)
+
     def _of_a_history(self, history: ResourceHistory) -> Iterator[Reason]:
         name, limit = history.node, history.migration_threshold
         if (hard := history.hard_error) is not None:
@@ -621,7 +643,7 @@ class _Case:
         if self._would_run_on(node) is False and self.holder is not None:
             view = next(each for each in self.report.views if each.node == node.name)
             where = f"on {' and '.join(view.takeover)}" if view.takeover else "nowhere"
-            simulate = ("crm_simulate", "--live-check", "--simulate", "--show-scores", "--node-down", self.holder.name)
+            simulate = (*simulate_loss(self.holder.name, fencing=self._fences), "--show-scores")
             yield Reason(
                 "no_takeover",
                 f"By Pacemaker's own scheduler {self.id} would run {where} if {self.holder.name} were lost.",
@@ -662,7 +684,7 @@ class _Case:
                 "scheduler_silent",
                 f"{node.name}: Pacemaker's scheduler does not tell where {self.id} would run.",
                 "See what it says.",
-                shlex.join(("sudo", *("crm_simulate", "--live-check", "--simulate", "--node-down", self.names[0]))),
+                shlex.join(("sudo", *simulate_loss(self._other(node.name), fencing=self._fences))),
                 node.name,
             )
         tried = self.tried.get(node.name)
@@ -775,6 +797,7 @@ _TELLS_THE_SCHEDULER = frozenset(
         "maintenance_mode",
         "stop_all",
         "no_quorum",
+        "cannot_fence",
         "banned",
         "health_red",
         "probe_failed",
