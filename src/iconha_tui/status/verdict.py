@@ -21,7 +21,7 @@ from iconha_tui.status.sentences import ago
 
 CLOCK = 5.0
 """Seconds that a node's clock may be off before it is a reason: AWS refuses requests that are far off, P-Reps vote by time."""
-SILENCE = 10.0
+SILENCE = 5.0
 """Seconds without Corosync's token after which the heartbeat has stopped: its timeout is 1 to 3 s."""
 ROOM = 32 * 1024
 """KiB that have to be free: Pacemaker writes each change of the CIB to the disk before it acts on it."""
