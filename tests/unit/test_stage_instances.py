@@ -12,7 +12,7 @@ from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import AWS, Blocked, Done, Needed, View
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.stages import corosync, instances
+from iconha_tui.stages import corosync, instances, security_group
 from iconha_tui.stages.instances import (
     Allocated,
     Associated,
@@ -137,7 +137,7 @@ def test_only_the_rules_that_are_missing_are_added(
     [({}, (5404, 5406)), ({"corosync": {"port": 5410}}, (5404, 5411)), ({"corosync": {"port": 5000}}, (4999, 5406))],
 )
 def test_corosyncs_ports_are_open_to_the_group_alone(tables: dict[str, Any], ports: tuple[int, int]) -> None:
-    *_, last = instances.wanted_rules(View(spec_with(**tables), KNOWN))
+    *_, last = security_group.wanted_rules(View(spec_with(**tables), KNOWN))
     assert last == {
         "IpProtocol": "udp",
         "FromPort": ports[0],
@@ -154,7 +154,7 @@ def test_corosyncs_ports_are_open_to_the_group_alone(tables: dict[str, Any], por
     ],
 )
 def test_ssh_is_open_to_the_network_that_was_named(cidr: str, source: dict[str, Any]) -> None:
-    first, *_ = instances.wanted_rules(View(spec_with(instances={"ssh_cidr": cidr}), KNOWN))
+    first, *_ = security_group.wanted_rules(View(spec_with(instances={"ssh_cidr": cidr}), KNOWN))
     assert first == {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **source}
 
 

@@ -10,7 +10,7 @@ from iconha_tui.causes import cause_of
 from iconha_tui.engine.step import Blocked, Context, Needed
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.preflight.found import Found, State, bad
-from iconha_tui.stages import instances, packages, records
+from iconha_tui.stages import instances, packages, records, security_group
 from iconha_tui.stages.apt import wait as wait_for_apt
 from iconha_tui.stages.corosync import wanted_conf
 from iconha_tui.stages.records import standing
@@ -115,7 +115,7 @@ def _silent(ctx: Context, node: str, why: str) -> Found:
     """A node that does not answer: it may be booting, or the run itself may have to open its port first."""
     what, view = "SSH and sudo", ctx.view
     inside = ctx.facts.get("group_id") in (ctx.facts.get(f"{node}.groups") or [])
-    if not inside or instances.missing_rules(view):
+    if not inside or security_group.missing_rules(view):
         return Found(
             node, what, "will_be_changed", f"{why} A run opens port 22 to {ctx.spec.instances.ssh_cidr} first."
         )

@@ -25,7 +25,7 @@ from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import instances, maintenance, records
+from iconha_tui.stages import maintenance, records, security_group
 from iconha_tui.stages.authkey import PATH as KEY
 from iconha_tui.text import whole_number
 
@@ -148,7 +148,7 @@ class Configured(Step):
             return Blocked(there.foreign, there.remedy, facts)
         if there.whose == "wanted" and there.remembered:
             return Done(f"as wanted, SHA-256 {there.digest[:16]}…", facts)
-        if there.whose == "ours" and _ports(there.text or "") != _ports(text) and instances.opens_other_ports(ctx):
+        if there.whose == "ours" and _ports(there.text or "") != _ports(text) and security_group.opens_other_ports(ctx):
             return Blocked(
                 f"The machines' security group does not let Corosync through on port {ctx.spec.corosync.port} yet.",
                 "Run the instances stage first: it opens the port.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from iconha_tui.engine.actions import Action, Call, Lookup, Run
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import corosync, records, tags
+from iconha_tui.stages import corosync, records, security_group, tags
 from iconha_tui.stages.lookup import look_up
 from iconha_tui.text import whole_number
 
@@ -157,11 +157,7 @@ class Group(OnAws):
     guide = "Create security group"
 
     def lookups(self, view: View) -> list[Lookup]:
-        params = {"Filters": [*tags.filters(view), {"Name": "vpc-id", "Values": [view.fact("vpc_id")]}]}
-        return [
-            Lookup("group_id", "ec2", "describe_security_groups", params, "SecurityGroups[0].GroupId"),
-            Lookup("group_rules", "ec2", "describe_security_groups", params, "SecurityGroups[0].IpPermissions"),
-        ]
+        return security_group.lookups(view)
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         facts = look_up(ctx, self.lookups(ctx.view))
@@ -186,52 +182,6 @@ class Group(OnAws):
         ]
 
 
-def wanted_rules(view: View) -> list[dict[str, Any]]:
-    """The rules of the guide, one source each, as IpPermissions."""
-    anyone = [{"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}, {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]
-    ssh = view.spec.instances.ssh_cidr
-    ssh_source = {"Ipv6Ranges": [{"CidrIpv6": ssh}]} if ":" in ssh else {"IpRanges": [{"CidrIp": ssh}]}
-    low, high = min(5404, view.spec.corosync.port - 1), max(5406, view.spec.corosync.port + 1)
-    rules = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **ssh_source}]
-    for port in (7100, 9000):
-        rules += [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source} for source in anyone]
-    rules.append(
-        {"IpProtocol": "udp", "FromPort": low, "ToPort": high, "UserIdGroupPairs": [{"GroupId": view.fact("group_id")}]}
-    )
-    return rules
-
-
-def _sources(rule: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
-    """A rule as comparable values, one per source, whatever else EC2 adds to it."""
-    ports = (rule.get("IpProtocol"), rule.get("FromPort"), rule.get("ToPort"))
-    for item in rule.get("IpRanges", []):
-        yield (*ports, item["CidrIp"])
-    for item in rule.get("Ipv6Ranges", []):
-        yield (*ports, item["CidrIpv6"])
-    for item in rule.get("UserIdGroupPairs", []):
-        yield (*ports, item["GroupId"])
-
-
-def missing_rules(view: View) -> list[dict[str, Any]]:
-    """The wanted rules that the group does not have yet."""
-    there = {source for rule in view.facts.get("group_rules") or [] for source in _sources(rule)}
-    return [rule for rule in wanted_rules(view) if not set(_sources(rule)) <= there]
-
-
-def opens_other_ports(ctx: Context) -> bool:
-    """Whether the machines' group lets Corosync through, and not on the spec's port: it was changed, and this stage has not run.
-
-    Asks EC2 where the group is known. Raises Trouble.
-    """
-    group = ctx.view.facts.get("group_id")
-    if not group or "vpc_id" not in ctx.view.facts:
-        return False
-    ctx.learn(look_up(ctx, Group().lookups(ctx.view)))
-    sources = [source for rule in ctx.view.facts.get("group_rules") or [] for source in _sources(rule)]
-    lets_through = any(protocol == "udp" and source == group for protocol, _, _, source in sources)
-    return lets_through and any(rule["IpProtocol"] == "udp" for rule in missing_rules(ctx.view))
-
-
 class Rules(OnAws):
     id = "instances.rules"
     title = "The open ports"
@@ -244,9 +194,9 @@ class Rules(OnAws):
     departs = "Corosync's ports are opened to the group itself only, and SSH to the network that you name."
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        facts = look_up(ctx, Group().lookups(ctx.view))
+        facts = look_up(ctx, security_group.lookups(ctx.view))
         ctx.learn(facts)
-        missing = missing_rules(ctx.view)
+        missing = security_group.missing_rules(ctx.view)
         if missing:
             ports = sorted({f"{rule['IpProtocol']} {rule['FromPort']}" for rule in missing})
             return Needed(f"Not open yet: {', '.join(ports)}.")
@@ -257,7 +207,7 @@ class Rules(OnAws):
             Call(
                 "ec2",
                 "authorize_security_group_ingress",
-                {"GroupId": view.fact("group_id"), "IpPermissions": missing_rules(view)},
+                {"GroupId": view.fact("group_id"), "IpPermissions": security_group.missing_rules(view)},
                 why="rules that are there already are not repeated",
             )
         ]

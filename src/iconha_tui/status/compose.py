@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from iconha_tui.cluster.crm_mon import ResourceHistory, ResourceStatus, milliseconds, seconds_since_1970
 from iconha_tui.cluster.log_events import ClusterEvent, operation_event, parse_events, timeline
 from iconha_tui.spec import Spec
+from iconha_tui.stages.security_group import corosync_ports
 from iconha_tui.status import own_work, said
 from iconha_tui.status.eyes import Answer
 from iconha_tui.status.report import (
@@ -132,6 +133,7 @@ def compose(
             compared=_of_one_time(looks) if len(fresh) == len(spec.names) else None,
             tried={name: said.read_calls(part.answer) for name, part in tried.items() if part.answer and part.fresh},
             region=spec.aws.region,
+            ports=corosync_ports(spec),
             program=program,
         ),
     )

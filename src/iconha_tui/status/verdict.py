@@ -33,13 +33,15 @@ class Heard:
     """What was heard of late.
 
     said: by node. compared: what both said when asked at the same time; None where there is no such time, or one does not
-    answer. tried: what came of awseip's calls, by node. region: of AWS. program: how this program is called.
+    answer. tried: what came of awseip's calls, by node. region: of AWS. ports: the
+    first and the last UDP port that Corosync needs. program: how this program is called.
     """
 
     said: Mapping[str, Said]
     compared: tuple[Said, Said] | None
     tried: Mapping[str, Tried]
     region: str = ""
+    ports: tuple[int, int] = (5404, 5406)
     program: tuple[str, ...] = ("iconha-tui",)
 
 
@@ -82,6 +84,7 @@ class _Case:
         self.compared = heard.compared
         self.tried = heard.tried
         self.region = heard.region
+        self.ports = heard.ports
         self.wizard = shlex.join((*heard.program, "--cluster", report.cluster))
         self.names = [node.name for node in report.nodes]
         self.aws = self.fresh("aws")
@@ -169,8 +172,9 @@ class _Case:
                 "each_alone",
                 f"Each node has the other as lost: {self.names[0]} and {self.names[1]} are cut off from one another, and both go "
                 "on alone. Each takes the address from the other.",
-                "Mend the network between their private addresses (security group, packet filter, routes): UDP 5404 to 5406. "
-                "Until then, stop the cluster on one of them, so that the address stays with the other.",
+                "Mend the network between their private addresses (security group, packet filter, routes): "
+                f"UDP {self.ports[0]} to {self.ports[1]}. Until then, stop the cluster on one of them, so that the address stays "
+                "with the other.",
                 "sudo systemctl stop pacemaker corosync",
                 self.names[1],
             )
@@ -471,9 +475,9 @@ class _Case:
                     "heartbeat_stopped",
                     f"{view.node}: Corosync's heartbeat has stopped"
                     f"{f' (token last seen {age:.0f} s ago)' if age is not None else ''}; what it says of the membership is old.",
-                    "Let UDP 5404 to 5406 through between the nodes' private addresses: see the packet filter there, and the "
-                    "security group in AWS.",
-                    "sudo sh -c 'iptables -S; nft list ruleset'",
+                    f"Let UDP {self.ports[0]} to {self.ports[1]} through between the nodes' private addresses: see the packet "
+                    "filters there (nft, iptables), the security group in AWS, and what Corosync says.",
+                    "sudo journalctl -u corosync -n 50 --no-pager",
                     view.node,
                 )
         for node in self.report.nodes:

@@ -122,14 +122,15 @@ class Watcher:
         all of them are looked at once more: at one time, so that their words can be compared.
         """
         before = self._parts["aws", None].answer
-        early = {key: Early(partial(self._tried, key)) for key in self._due_parts()} if before else {}
+        ran = [key for key in self._due_parts() if (before or {}).get(f"{key[1]}.state") == "running"]
+        early = {key: Early(partial(self._tried, key)) for key in ran}
         self._look(("aws", None))
         self._aws_tried.set()
-        if early and self._parts["aws", None].answer == before:
-            for key, look in early.items():
-                self._settle(key, *look.result())
-        else:
-            self._look_at(self._due_parts())
+        if self._parts["aws", None].answer != before:
+            early.clear()
+        self._look_at([key for key in self._due_parts() if key not in early])
+        for key, look in early.items():
+            self._settle(key, *look.result())
         report = self._judged(float("inf"))
         if any(reason.code in CONTRADICTIONS for reason in (*report.reasons, *report.doubts)):
             time.sleep(AGAIN)
