@@ -88,9 +88,19 @@ class Pair:
 
 
 def as_who_signs_in(pair: Pair, node: str, command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-    """A command line typed by who signs in to a node by SSH, as the program tells it. answer: to what it asks."""
-    way = pair.lab.ssh_command(node, [command])
-    return subprocess.run(way, input=f"{answer}\n", capture_output=True, text=True, timeout=BOUND, check=False)
+    """A command line typed by who signs in to a node by SSH, as the program tells it. answer: to what it asks.
+
+    Who is cut off, as the address moves, signs in anew.
+    """
+
+    def signed_in() -> subprocess.CompletedProcess[str] | None:
+        way = pair.lab.ssh_command(node, [command])
+        done = subprocess.run(way, input=f"{answer}\n", capture_output=True, text=True, timeout=BOUND, check=False)
+        return done if done.returncode != 255 else None
+
+    found = wait_until(signed_in, what=f"a way in to {node}", every=1)
+    assert found is not None
+    return found
 
 
 @contextmanager
