@@ -257,9 +257,7 @@ class _Case:
                     "machine_off",
                     f"{name}: the instance is {node.instance_state}.",
                     "Start it, in the EC2 console or with the AWS CLI.",
-                    shlex.join(
-                        ("aws", "ec2", "start-instances", "--region", self.region, "--instance-ids", node.instance_id)
-                    ),
+                    self._aws("start-instances", node),
                 )
         elif name in self.stopped:
             runs = node.runs_pacemaker and node.runs_corosync
@@ -273,6 +271,11 @@ class _Case:
                 else "sudo systemctl start pacemaker",
                 name,
             )
+
+    def _aws(self, operation: str, node: Node, *options: str) -> str:
+        """A command of the AWS CLI on this machine, about a node's instance."""
+        where = ("--region", self.region, "--instance-ids", node.instance_id or "")
+        return shlex.join(("aws", "ec2", operation, *where, *options))
 
     # Not ready
 
@@ -558,9 +561,9 @@ class _Case:
             yield Reason(
                 "no_metadata",
                 f"{name}: EC2's metadata service does not tell the machine's id, which the agent asks for.",
-                "See whether the instance lets the metadata service be used.",
-                "curl -sS http://169.254.169.254/latest/meta-data/",
-                name,
+                "See whether the instance lets the metadata service be used (HttpEndpoint), and whether a packet filter there "
+                "keeps 169.254.169.254 off.",
+                self._aws("describe-instances", node, "--query", "Reservations[].Instances[].MetadataOptions"),
             )
         if tried.allocation and self.aws and tried.allocation != self.report.allocation_id:
             yield Reason(
