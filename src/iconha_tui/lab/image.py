@@ -25,7 +25,8 @@ INCLUDE = (
     "systemd,systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,ca-certificates,"
     "curl,iproute2,iputils-ping,procps,less,nano,debian-archive-keyring,python3,python3-yaml,zstd"
 )
-"""What Ubuntu's cloud image has and the guide takes for granted; Python is cloud-init's there. zstd: Podman's build cache compresses with it."""
+"""What Ubuntu's cloud image has and the guide takes for granted; Python is cloud-init's there. zstd: Podman's build cache
+compresses with it."""
 
 PREFETCH = "pacemaker corosync crmsh pcs resource-agents haveged fence-agents awscli"
 """Downloaded into the image's apt cache, not installed: a node installs them as ever, without the wait."""
