@@ -219,8 +219,8 @@ def rival(address: str, allocation: str) -> str:
     )
 
 
-STOPPED_AS_TOLD: tuple[Place, str] = ("both", "systemctl start pacemaker")
-"""What undoes the command that is told of a split: the cluster is stopped on one node."""
+HELD_AS_TOLD: tuple[Place, str] = ("both", "crm_attribute --type crm_config --name maintenance-mode --delete")
+"""What undoes the command that is told of a split."""
 STOP_FAILS = (
     f"cp -p {AGENT} {AGENT}.away && sed -i '1a [ \"$1\" != stop ] || exit 1' {AGENT} && "
     f"{CORE} --meta --set-parameter target-role --parameter-value Stopped && {CORE} --wait --timeout 60s"
@@ -270,7 +270,7 @@ FAULTS = (
             *blocked("filter active", "OUTPUT -d {standby_ip}")["undo"],
             *blocked("filter standby", "INPUT -s {active_ip}")["undo"],
             *blocked("filter standby", "OUTPUT -d {active_ip}")["undo"],
-            STOPPED_AS_TOLD,
+            HELD_AS_TOLD,
         ),
         verdict="split",
         reason="each_alone",
@@ -279,7 +279,7 @@ FAULTS = (
     Fault(
         "The active node does not hear the standby",
         blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}")["make"],
-        (*blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}")["undo"], STOPPED_AS_TOLD),
+        (*blocked("filter active", f"INPUT -s {{standby_ip}} {HEARTBEAT}")["undo"], HELD_AS_TOLD),
         verdict="split",
         reason="each_alone",
     ),

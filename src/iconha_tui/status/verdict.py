@@ -173,10 +173,10 @@ class _Case:
                 f"Each node has the other as lost: {self.names[0]} and {self.names[1]} are cut off from one another, and both go "
                 "on alone. Each takes the address from the other.",
                 "Mend the network between their private addresses (security group, packet filter, routes): "
-                f"UDP {self.ports[0]} to {self.ports[1]}. Until then, stop the cluster on one of them, so that the address stays "
-                "with the other.",
-                "sudo systemctl stop pacemaker corosync",
-                self.names[1],
+                f"UDP {self.ports[0]} to {self.ports[1]}. Until then, let one of them leave the address to the other by "
+                "maintenance mode, and switch that off again afterwards. (A stop would take the address from both, or hang.)",
+                "sudo crm_attribute --name maintenance-mode --update true",
+                self.names[0] if self.report.holder_by_ec2 == self.names[1] else self.names[1],
             )
         active = [
             [node for each in view.instances(self.id) if each.active for node in each.nodes] for view in views if view
