@@ -54,7 +54,9 @@ case $verb in
     if [ -n "$pid" ] && grep -qs '^State:[^Z]*$' "/proc/$pid/status"; then [ -n "$quiet" ] || echo active; exit 0; fi
     [ -n "$quiet" ] || echo inactive
     exit 3;;
-  stop) [ -n "$pid" ] && kill -- "-$pid"; rm -f "{state}/$1";;
+  stop)
+    [ -n "$pid" ] && kill -- "-$pid" && while pgrep -g "$pid" >/dev/null; do sleep 0.05; done
+    rm -f "{state}/$1";;
   reset-failed) ;;
   *) exit 1;;
 esac

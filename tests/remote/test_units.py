@@ -273,7 +273,9 @@ def test_ten_megabytes_come_through(node: SshNode) -> None:
     assert done.stdout == "123456789\n" * 1_000_000
 
 
-UP = ("sh", "-c", "echo up; sleep 86400.5 & sleep 86400.5; echo down")
+SLEEP = f"sleep 86400.{os.getpid()}"
+"""Of this process: other workers run tests with it at the same time."""
+UP = ("sh", "-c", f"echo up; {SLEEP} & {SLEEP}; echo down")
 
 
 def test_a_command_that_is_to_be_stopped_is_gone_with_all_that_it_started(node: SshNode, sshd: Sshd) -> None:
@@ -281,7 +283,7 @@ def test_a_command_that_is_to_be_stopped_is_gone_with_all_that_it_started(node: 
         stopped_at(node, UP, "up", stop=True)
     assert (cancelled.value.left, cancelled.value.where) == ("stopped", "PRep-01")
     assert node.run(("systemctl", "is-active", "iconha-demo.service")).code == 3
-    assert node.run(("pgrep", "-f", "^sleep 86400.5$")).code == 1
+    assert node.run(("pgrep", "-f", f"^{SLEEP}$")).code == 1
     assert left_behind(sshd) == []
     assert node.run_long("demo", ("echo", "anew")).stdout == "anew\n"
 
@@ -329,7 +331,7 @@ def test_systemd_that_does_not_stop_it_is_believed(node: SshNode, sshd: Sshd) ->
     real = systemctl.read_text()
 
     def deaf() -> None:
-        systemctl.write_text(real.replace("stop) ", "stop) exit 1;; never) "))
+        systemctl.write_text(real.replace("stop)", "stop) exit 1;; never)"))
 
     with pytest.raises(Cancelled, match=r"goes on running on the node.*systemd did not stop it.") as cancelled:
         stopped_at(node, UP, "up", stop=True, first=deaf)

@@ -184,8 +184,9 @@ class Pair:
     no_place: by the scheduler nothing would be taken over. refused: what AWS says to awseip's calls. token_ms: since when the
     token is missing; cut_off: the nodes that find that they can form no membership. cut: each node has the other as lost, and
     the address. hangs: the nodes whose controller does not answer. unfenced: fencing is on, and by the scheduler the active
-    node could not be fenced. lacks: by node, what of "agent" and "awscli" is not there. options: attributes of crm_mon's
-    cluster_options. monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's text, instead.
+    node could not be fenced. fail_counts: by node, as crm_failcount says. lacks: by node, what of "agent" and "awscli" is not
+    there. options: attributes of crm_mon's cluster_options. monitor: crm_mon's XML, instead. takeover: by node, crm_simulate's
+    text, instead.
     """
 
     holder: str = ONE
@@ -209,6 +210,7 @@ class Pair:
     not_at_boot: set[str] = field(default_factory=set)
     hangs: set[str] = field(default_factory=set)
     unfenced: bool = False
+    fail_counts: dict[str, str] = field(default_factory=dict)
     lacks: dict[str, set[str]] = field(default_factory=dict)
     options: str = ""
     monitor: str = ""
@@ -279,6 +281,7 @@ class Pair:
             "controller": ("124\n" if name in self.hangs else f"Controller on {name} in state S_IDLE: ok\n\n0\n")
             if runs
             else "102\n",
+            "failcount": f"scope=status  name=fail-count-elastic-ip value={self.fail_counts.get(name, 0)}\n",
             "takeover": self.takeover.get(name) or TAKEOVER.format(name=name, other=other, holder=holder, place=place)
             if runs
             else "",

@@ -135,6 +135,11 @@ def test_an_operation_that_is_under_way_is_no_failure() -> None:
         ({"cut_off": {ONE, TWO}}, "not_ready", "PRep-02: Corosync's heartbeat has stopped"),
         ({"token_ms": 97_000}, "not_ready", "PRep-01: Corosync's heartbeat has stopped (token last seen 97 s ago)"),
         ({"not_at_boot": {TWO}}, "not_ready", "PRep-02: Pacemaker does not start at boot"),
+        (
+            {"fail_counts": {TWO: "INFINITY"}, "no_place": True},
+            "not_ready",
+            "elastic-ip has failed too often on PRep-02 (fail count INFINITY).",
+        ),
         ({"unfenced": True}, "not_ready", "Fencing is on (stonith-enabled), and PRep-01 could not be fenced"),
         ({"hangs": {TWO}}, "not_ready", "PRep-02: Pacemaker's controller does not answer"),
         ({"hangs": {ONE}}, "not_ready", "PRep-01: Pacemaker's controller does not answer"),

@@ -121,6 +121,13 @@ def compose(
     )
     if teller:
         _take_cluster(report, viewed[teller])
+        for each in report.resources:
+            if each.id == report.address_resource:
+                each.failcounts |= {
+                    name: max(count, viewed[name].fail_count)
+                    for name, count in each.failcounts.items()
+                    if name in viewed
+                }
     for node in nodes:
         if looks[node.name].fresh and not node.runs_pacemaker:
             node.online = False

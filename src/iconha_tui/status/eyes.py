@@ -54,6 +54,8 @@ def look(spec: Spec, node: str) -> str:
         "cib": f"timeout 5 {shlex.join(CIB_VERSION)}",
         # crm_mon does not tell: it asks other daemons, and to them a controller that hangs is a member like any other.
         "controller": f"timeout 5 crmadmin -t 3000 -S {shlex.quote(node)}; echo $?",
+        # crm_mon tells it with the operations alone: a node that has none there yet can have failed too often all the same.
+        "failcount": f"timeout 5 crm_failcount --query -r {resource} -N {shlex.quote(node)}",
         # With fencing the node is failed, not stopped: the answer then includes whether it can be fenced.
         "takeover": f"case $monitor in *'stonith-enabled=\"true\"'*) timeout 10 {fenced};; *) timeout 10 {lost};; esac",
         # What is on the disk tells of a cluster that is stopped, too.

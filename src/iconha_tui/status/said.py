@@ -26,9 +26,9 @@ class Said:
 
     began: when it was asked, since 1970, by this machine's clock. offset: the node's clock's; uncertainty: within which that is
     known. why_no_view: a sentence's end. starts_at_boot: by service. configured: whether the copy of the CIB on its disk has
-    the address's resource; None where it does not say. controller: whether Pacemaker's controller answers; None where that cannot
-    be asked. agent, awscli: whether they are there; aws: the CLI's path. room: free
-    KiB by folder, 0 also where no file can be made any more. takeover: the scheduler's answer.
+    the address's resource; None where it does not say. controller: whether Pacemaker's controller answers; None where that
+    cannot be asked. fail_count: of the address's resource there; 1000000 is infinity. agent, awscli: whether they are there;
+    aws: the CLI's path. room: free KiB by folder, 0 also where no file can be made any more. takeover: the scheduler's answer.
     """
 
     began: float
@@ -49,6 +49,7 @@ class Said:
     starts_at_boot: dict[str, bool]
     configured: bool | None
     controller: bool | None
+    fail_count: int
     agent: bool
     awscli: bool
     aws: str
@@ -101,6 +102,7 @@ def _read(said: str, began: float, ended: float) -> Said:
         starts_at_boot=_boot(parts.get("boot", "")),
         configured={"yes": True, "no": False}.get(parts.get("configured", "").strip()),
         controller=_answers(parts.get("controller", "")),
+        fail_count=_fail_count(parts.get("failcount", "")),
         agent="agent" in found,
         awscli="awscli" in found,
         aws=next((clean(line[5:205]) for line in found if line.startswith("path ")), ""),
@@ -126,6 +128,11 @@ def _version(xml: str) -> CibVersion | None:
         return parse_cib_version(xml.strip())
     except ClusterXMLError:
         return None
+
+
+def _fail_count(told: str) -> int:
+    value = _first(r"\bvalue=(\w{1,20})\s*$", told) or ""
+    return 1_000_000 if value == "INFINITY" else whole_number(value) or 0
 
 
 def _answers(told: str) -> bool | None:

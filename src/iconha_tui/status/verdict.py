@@ -621,6 +621,13 @@ class _Case:
         for history in self.view.histories(self.id):
             if history.node == name:
                 yield from self._of_a_history(history)
+        for each in self.resources[:1]:
+            count, limit = each.failcounts.get(name, 0), each.migration_threshold
+            if count and (count >= INFINITY or (limit and count >= limit)):
+                told = "INFINITY" if count >= INFINITY else str(count)
+                yield self._clean_up(
+                    "failed_too_often", f"{self.id} has failed too often on {name} (fail count {told}).", name
+                )
 
     @property
     def _fences(self) -> bool:
@@ -635,16 +642,11 @@ class _Case:
         return next(each for each in self.names if each != name)
 
     def _of_a_history(self, history: ResourceHistory) -> Iterator[Reason]:
-        name, limit = history.node, history.migration_threshold
+        name = history.node
         if (hard := history.hard_error) is not None:
             said = hard.reason or hard.code_text or f"exit code {hard.code}"
             code = "probe_failed" if hard.task == "probe" else "cannot_run"
             yield self._clean_up(code, f"{name} cannot run {self.id}: its {hard.task} says {said}.", name)
-        if history.fail_count and (history.fail_count >= INFINITY or (limit and history.fail_count >= limit)):
-            count = "INFINITY" if history.fail_count >= INFINITY else str(history.fail_count)
-            yield self._clean_up(
-                "failed_too_often", f"{self.id} has failed too often on {name} (fail count {count}).", name
-            )
 
     def _unexplained(self, node: Node) -> Iterator[Reason]:
         if self._would_run_on(node) is False and self.holder is not None:
