@@ -33,8 +33,8 @@ class Heard:
     """What was heard of late.
 
     said: by node. compared: what both said when asked at the same time; None where there is no such time, or one does not
-    answer. tried: what came of awseip's calls, by node. region: of AWS. ports: the
-    first and the last UDP port that Corosync needs. program: how this program is called.
+    answer. tried: what came of awseip's calls, by node. region: of AWS. ports: the first and the last UDP port that Corosync
+    needs. program: how this program is called.
     """
 
     said: Mapping[str, Said]
