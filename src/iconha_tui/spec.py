@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import json
 import re
+import shlex
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from iconha_tui import disk
 from iconha_tui.errors import SpecTrouble
-from iconha_tui.text import clean, sentence, strip_controls
+from iconha_tui.text import clean, sentence, shell_path, strip_controls
 
 FORMAT = 1
 """The version of the file's form. A file of a newer one is refused, never guessed at."""
@@ -144,7 +145,22 @@ class Aws(Part):
     profile: ProfileName = ""
     """A profile of the AWS config file; empty: botocore's default chain (environment, default profile, SSO, role)."""
     config_file: FilePath = ""
-    """Another AWS config file than ~/.aws/config."""
+    """Another AWS config file than ~/.aws/config, with the keys in it."""
+
+    def environment(self) -> dict[str, str]:
+        """What makes the AWS CLI the one that these settings mean: variables, with values as a shell's words."""
+        named = self._files() | {"AWS_PROFILE": shlex.quote(self.profile) if self.profile else ""}
+        return {name: value for name, value in named.items() if value} | {"AWS_DEFAULT_REGION": self.region}
+
+    def command(self, *words: str) -> str:
+        """A command line of the AWS CLI for the operator to type, in this account and region."""
+        files = [f"{name}={value}" for name, value in self._files().items()]
+        profile = ["--profile", self.profile] if self.profile else []
+        return " ".join([*files, shlex.join(["aws", *words, "--region", self.region, *profile])])
+
+    def _files(self) -> dict[str, str]:
+        file = shell_path(self.config_file) if self.config_file else ""
+        return dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), file) if file else {}
 
 
 class Ssh(Part):

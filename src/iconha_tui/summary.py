@@ -24,7 +24,7 @@ from iconha_tui.stages import STAGES
 from iconha_tui.stages.packages import AWSCLI_VERSION
 from iconha_tui.stages.tags import CLUSTER
 from iconha_tui.store import Store
-from iconha_tui.text import strip_controls
+from iconha_tui.text import shell_path, strip_controls
 from iconha_tui.when import duration, moment
 
 
@@ -217,7 +217,7 @@ class _Told:
         if not host:
             return ""
         words = ["ssh", *(["-p", str(ssh.port)] if ssh.port != 22 else [])]
-        key = [f"-i {_path(ssh.key_file)} \\\n "] if ssh.key_file else []
+        key = [f"-i {shell_path(ssh.key_file)} \\\n "] if ssh.key_file else []
         return " ".join([*words, *key, f"-o HostKeyAlias={node} {ssh.user}@{host}"])
 
     def _keystore(self) -> Iterator[str]:
@@ -281,16 +281,4 @@ class _Told:
         return ["stop" if self.spec.packages.shell == "crm" else "disable", self.spec.elastic_ip.id]
 
     def _environment(self) -> str:
-        aws = self.spec.aws
-        named = {
-            "AWS_CONFIG_FILE": _path(aws.config_file),
-            "AWS_PROFILE": shlex.quote(aws.profile) if aws.profile else "",
-        }
-        settings = [f"{name}={value}" for name, value in named.items() if value]
-        return "export " + " \\\n  ".join([*settings, f"AWS_DEFAULT_REGION={aws.region}"])
-
-
-def _path(path: str) -> str:
-    """A path of the operator's as a shell word; ~ stays the home."""
-    home, slash, rest = path.partition("/")
-    return f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(path) if path else ""
+        return "export " + " \\\n  ".join(f"{name}={value}" for name, value in self.spec.aws.environment().items())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shlex
 
 LINE_LIMIT = 8192
 """Characters of a line; a longer one is wrapped, so that one line can fill neither the memory nor the screen."""
@@ -54,6 +55,12 @@ def sentence(text: str) -> str:
     """`text` as a sentence can hold it: one line, cleaned, of a length that somebody may read."""
     line = clean(text)
     return line if len(line) <= SENTENCE_LIMIT else f"{line[:SENTENCE_LIMIT]}…"
+
+
+def shell_path(path: str) -> str:
+    """A path of the operator's as a word of a shell's command line; ~ stays the home of whoever types it."""
+    home, slash, rest = path.partition("/")
+    return f"~/{shlex.quote(rest)}" if home == "~" and slash else shlex.quote(path)
 
 
 def whole_number(text: str) -> int | None:

@@ -1,12 +1,17 @@
 """What the program's sentences tell the operator to type, in backticks: each is typed by a test, or it says why not.
 
 tests/unit/test_printed.py finds them in the sources, and fails over one that is not here. The commands of a summary and of a
-status are not in backticks: test_printed_commands.py and test_status_faults.py type what was printed.
+status are not in backticks: test_printed_commands.py, test_wizard.py and test_status_faults.py type what was printed.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,31 @@ class Typed:
     holds: str = ""
     shell: str = ""
     answer: str = ""
+
+
+def told(state: Path, name: str, heading: str) -> list[str]:
+    """The command lines under a heading of the summary that a build has left, one to a line."""
+    text = (state / "clusters" / name / "summary.md").read_text()
+    section = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    blocks = re.findall(r"^```\w*\n(.*?)^```|((?:^ {4}.*\n)+)", section, re.MULTILINE | re.DOTALL)
+    lines = "\n".join(fenced or indented for fenced, indented in blocks).replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def typed_here(command: str, answers: str = "", **environment: str) -> str:
+    """What command lines print that are typed into a shell of the operator's own machine, where the AWS CLI is. answers: what is
+    typed when they ask."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-ec", command],
+        input=answers,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": path, **environment},
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 _BROKEN = r"""
@@ -105,14 +135,13 @@ ELSEWHERE: dict[str, str] = {
     "ssh-add": "remote/test_printed.py::test_a_protected_key_is_loaded_into_the_agent",
     "ssh-add {path}": "remote/test_printed.py::test_a_protected_key_is_loaded_into_the_agent",
     "ssh-keygen -R {alias} -f {self._path}": "remote/test_printed.py::test_a_host_key_that_has_changed_is_forgotten",
+    "{aws.command('configure')}": "unit/test_cloud.py::test_a_profile_that_is_not_there_is_made_as_told",
+    "{tokenless}": "lab/test_lab_account.py::test_a_metadata_service_is_let_answer_without_tokens_as_told",
     "{stop}": "lab/test_printed_commands.py::test_the_address_is_let_go",
 }
 """As printed -> the test that types it."""
 
 UNPROVEN: dict[str, str] = {
-    "aws configure --profile {shlex.quote(aws.profile)}": "asks for keys, on the operator's machine",
-    "aws ec2 modify-instance-metadata-options --region {ctx.spec.aws.region} --instance-id "
-    "{facts[f'{target}.instance_id']} --http-tokens optional": "told on releases before Ubuntu 22.04 alone; the lab has none",
     "aws sso login --profile NAME": "needs an IAM Identity Center",
     "sudo add-apt-repository universe": "Ubuntu's alone; the lab has Debian",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,11 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from printed import typed_here
+from stage_world import ONE, World, reservation
+
+from iconha_tui.engine.step import Blocked
+from iconha_tui.stages.instances import Signin
 
 
 class Account:
@@ -79,6 +85,21 @@ def elastic(account: Account) -> Iterator[Any]:
     address = account.ec2.allocate_address(Domain="vpc")
     yield address
     account.ec2.release_address(AllocationId=address["AllocationId"])
+
+
+def test_a_metadata_service_is_let_answer_without_tokens_as_told(account: Account) -> None:
+    """What is told of releases whose agent knows no tokens."""
+    machine = account.launch(MetadataOptions={"HttpTokens": "required"})
+    world = World()
+    found = reservation(1, InstanceId=machine, MetadataOptions={"HttpTokens": "required"})
+    world.cloud.says["describe_instances"] = {"Reservations": [found]}
+    world.nodes[ONE].says["uname"] = "x86_64\nubuntu 20.04\nUbuntu 20.04.6 LTS\nsystemd 245\n9000000\nip-10-0-0-11\n"
+    told = world.probe(Signin(), ONE)
+    assert isinstance(told, Blocked)
+    (command,) = re.findall("`(.+)`", told.remedy)
+    keys = {name.upper(): value for name, value in account.known["operator"].items()}
+    typed_here(command, AWS_ENDPOINT_URL=account.url, **keys)
+    assert account.describe(machine)["MetadataOptions"]["HttpTokens"] == "optional"
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:

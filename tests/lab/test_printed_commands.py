@@ -8,7 +8,7 @@ import subprocess
 
 from lab_aws import aws
 from pairs import FIRST, SECOND, Pair, as_who_signs_in, on_pairs
-from printed import ON_A_NODE
+from printed import ON_A_NODE, told
 from waiting import BOUND, wait_until
 
 from iconha_tui.spec import loads
@@ -17,15 +17,6 @@ from iconha_tui.store import Store
 from iconha_tui.summary import _Told
 
 pytestmark = on_pairs(("bookworm", "crm"), ("trixie", "crm"), ("bookworm", "pcs"))
-
-
-def told(pair: Pair, heading: str) -> list[str]:
-    """The command lines under a heading of the summary that the build has left."""
-    text = (pair.state / "clusters" / pair.name / "summary.md").read_text()
-    section = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
-    blocks = re.findall(r"^```\w*\n(.*?)^```|((?:^ {4}.*\n)+)", section, re.MULTILINE | re.DOTALL)
-    lines = "\n".join(fenced or indented for fenced, indented in blocks).replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if line.strip()]
 
 
 def typed(pair: Pair, node: str, command: str) -> None:
@@ -41,7 +32,9 @@ def status(pair: Pair) -> tuple[str, str]:
 
 
 def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_hold_it_again(built_pair: Pair) -> None:
-    out, back = [line for line in told(built_pair, "Test a failover") if line.startswith("sudo ")]
+    out, back = [
+        line for line in told(built_pair.state, built_pair.name, "Test a failover") if line.startswith("sudo ")
+    ]
     typed(built_pair, SECOND, out)
     wait_until(
         lambda: status(built_pair) == ("not_ready", SECOND),
@@ -55,7 +48,7 @@ def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_ho
 
 
 def test_the_way_in_that_the_summary_tells_leads_to_the_active_machine(built_pair: Pair) -> None:
-    (way,) = [line for line in told(built_pair, "Test a failover") if line.startswith("ssh ")]
+    (way,) = [line for line in told(built_pair.state, built_pair.name, "Test a failover") if line.startswith("ssh ")]
     known = built_pair.state / "known_hosts"
     options = f"-o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={known}"
     done = subprocess.run(
@@ -102,6 +95,6 @@ def test_the_address_is_let_go(built_pair: Pair) -> None:
 
 
 def test_what_a_monitor_is_told_to_ask_ends_with_0(built_pair: Pair) -> None:
-    (asks,) = [line for line in told(built_pair, "Watch it") if line.startswith("iconha-tui ")]
+    (asks,) = [line for line in told(built_pair.state, built_pair.name, "Watch it") if line.startswith("iconha-tui ")]
     done = built_pair.program(*asks.split()[-3:])
     assert done.stdout.startswith(f"{built_pair.name}: READY")

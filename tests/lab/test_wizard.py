@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lab_aws import aws
+from printed import told, typed_here
 from terminal import Terminal
 from waiting import wait_until
 
@@ -92,3 +94,10 @@ def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
     terminal.wait(r"status of byhand(?s:.*)READY (?s:.*) is on PRep-01")
     terminal.press("C-q")
     wait_until(lambda: not terminal.running(), what=lambda: f"the wizard's end:\n{terminal.screen()}")
+
+    # What the summary tells of the end of it all leaves nothing that costs money.
+    typed_here("\n".join(told(tmp_path / "state", "byhand", "When you need it no more")))
+    ec2 = aws(own_lab, "ec2")
+    assert own_lab.instances() == []
+    assert ec2.describe_addresses()["Addresses"] == []
+    assert [each["GroupName"] for each in ec2.describe_security_groups()["SecurityGroups"]] == ["default"]

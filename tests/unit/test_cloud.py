@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import boto3
 import pytest
 from botocore import exceptions as boto
 from botocore.stub import Stubber
+from printed import typed_here
 
 from iconha_tui import log
 from iconha_tui.cloud import client as clients
@@ -226,6 +228,22 @@ def test_a_profile_that_the_nodes_cannot_use_is_refused_with_the_reason(aws: Aws
     with pytest.raises(Trouble, match=what) as caught:
         profile_keys(aws, profile)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("file", ["", "another config"])
+def test_a_profile_that_is_not_there_is_made_as_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.delenv("AWS_CONFIG_FILE")
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Aws(profile="its-own", config_file=file and f"~/{file}", region="eu-west-1")
+    with pytest.raises(Trouble, match="There is no AWS profile 'its-own'") as told:
+        Client(settings)
+    (command,) = re.findall("`(.+)`", told.value.remedy)
+    typed_here(command, answers="\n".join([*KEYS, "", "", ""]))
+    client: Any = Client(settings)
+    assert client._session.get_credentials().get_frozen_credentials()[:2] == KEYS
 
 
 def test_a_config_file_that_is_none_is_named(tmp_path: Path) -> None:

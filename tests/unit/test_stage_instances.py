@@ -371,7 +371,7 @@ def test_an_old_agent_and_a_metadata_service_that_wants_tokens_do_not_go_togethe
     assert isinstance(found, Blocked) == blocked
     if isinstance(found, Blocked):
         assert "IMDSv2" in found.why
-        assert "--instance-id i-00000000000000001 --http-tokens optional" in found.remedy
+        assert "--http-tokens optional --instance-id i-00000000000000001 --region us-east-1" in found.remedy
 
 
 def test_a_machine_that_was_terminated_is_told_and_its_place_taken_under_a_new_token() -> None:

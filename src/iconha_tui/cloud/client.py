@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from threading import Lock
@@ -125,7 +124,7 @@ def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
             f"There is no AWS profile {aws.profile!r}{whose}.",
             where=aws.config_file or "~/.aws/config",
             remedy=f"Choose another profile{whose} in the credentials stage, or make it with "
-            f"`aws configure --profile {shlex.quote(aws.profile)}`.",
+            f"`{aws.command('configure')}`.",
         ) from error
     except BotoCoreError as error:
         raise Trouble(

@@ -27,13 +27,14 @@ from iconha_tui.engine.actions import (
 )
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, Step, View
+from iconha_tui.text import shell_path
 
 _HEAD = r"""#!/usr/bin/env bash
 # What `iconha-tui run` would do for the cluster {name}, as a script.
 # It needs bash, ssh and the AWS CLI. Unlike a run it does not look before it acts, and cannot resume.
 set -euo pipefail
 
-export AWS_DEFAULT_REGION={region}{profile}{config}
+export {environment}
 KNOWN_HOSTS=$(mktemp) CONTROL=$(mktemp -d)
 trap leave EXIT
 declare -A HOST ALIAS
@@ -140,19 +141,11 @@ def _head(view: View) -> str:
     aws, ssh = view.spec.aws, view.spec.ssh
     return _HEAD.format(
         name=view.spec.name,
-        region=aws.region,
-        profile=f" AWS_PROFILE={shlex.quote(aws.profile)}" if aws.profile else "",
-        config=f" AWS_CONFIG_FILE={_local(aws.config_file)}" if aws.config_file else "",
+        environment=" ".join(f"{name}={value}" for name, value in aws.environment().items()),
         port=ssh.port,
-        key=f" -i {_local(ssh.key_file)} -o IdentitiesOnly=yes" if ssh.key_file else "",
+        key=f" -i {shell_path(ssh.key_file)} -o IdentitiesOnly=yes" if ssh.key_file else "",
         user=ssh.user,
     )
-
-
-def _local(path: str) -> str:
-    """A path of the operator's, as a shell word; ~ stays the home of whoever runs the script."""
-    home, slash, rest = path.partition("/")
-    return f'"$HOME"/{shlex.quote(rest)}' if home == "~" and slash else shlex.quote(path)
 
 
 def _secrets(actions: Iterator[Action]) -> list[str]:

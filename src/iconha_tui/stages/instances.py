@@ -473,11 +473,14 @@ class Signin(Step):
                 f"It runs {pretty}.", "The guide's packages are those of Ubuntu and Debian: choose such a machine."
             )
         if facts[f"{target}.imds"] == "required" and f"{name} {version}" in _OLD_AGENTS:
+            tokenless = ctx.spec.aws.command(
+                "ec2", "modify-instance-metadata-options", "--http-tokens", "optional",
+                "--instance-id", facts[f"{target}.instance_id"],
+            )  # fmt: skip
             return Blocked(
                 f"Its metadata service wants tokens (IMDSv2), and the agent awseip of {pretty} knows none: the address would "
                 "never move.",
-                f"Let it ask without: `aws ec2 modify-instance-metadata-options --region {ctx.spec.aws.region} "
-                f"--instance-id {facts[f'{target}.instance_id']} --http-tokens optional`. Or choose Ubuntu 22.04 or newer.",
+                f"Let it ask without: `{tokenless}`. Or choose Ubuntu 22.04 or newer.",
             )
         if (kib := whole_number(free)) is not None and kib < 1_000_000:
             return Blocked(f"It has only {kib // 1024} MiB of disk free.", "Make 1 GiB free on its root file system.")

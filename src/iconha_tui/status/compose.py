@@ -139,7 +139,7 @@ def compose(
             said=fresh,
             compared=_of_one_time(looks) if len(fresh) == len(spec.names) else None,
             tried={name: said.read_calls(part.answer) for name, part in tried.items() if part.answer and part.fresh},
-            region=spec.aws.region,
+            account=spec.aws,
             ports=corosync_ports(spec),
             program=program,
         ),

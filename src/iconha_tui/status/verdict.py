@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, NodeStatus, ResourceHistory
 from iconha_tui.cluster.scheduler import simulate_loss
+from iconha_tui.spec import Aws
 from iconha_tui.stages.awscli import CALLS
 from iconha_tui.status.report import NOBODY, Node, Reason, Report, Resource, Source, Verdict
 from iconha_tui.status.said import Said, Tried
@@ -33,14 +34,14 @@ class Heard:
     """What was heard of late.
 
     said: by node. compared: what both said when asked at the same time; None where there is no such time, or one does not
-    answer. tried: what came of awseip's calls, by node. region: of AWS. ports: the first and the last UDP port that Corosync
+    answer. tried: what came of awseip's calls, by node. account: of AWS. ports: the first and the last UDP port that Corosync
     needs. program: how this program is called.
     """
 
     said: Mapping[str, Said]
     compared: tuple[Said, Said] | None
     tried: Mapping[str, Tried]
-    region: str = ""
+    account: Aws = field(default_factory=Aws)
     ports: tuple[int, int] = (5404, 5406)
     program: tuple[str, ...] = ("iconha-tui",)
 
@@ -83,7 +84,7 @@ class _Case:
         self.said = heard.said
         self.compared = heard.compared
         self.tried = heard.tried
-        self.region = heard.region
+        self.account = heard.account
         self.ports = heard.ports
         self.wizard = shlex.join((*heard.program, "--cluster", report.cluster))
         self.names = [node.name for node in report.nodes]
@@ -274,8 +275,7 @@ class _Case:
 
     def _aws(self, operation: str, node: Node, *options: str) -> str:
         """A command of the AWS CLI on this machine, about a node's instance."""
-        where = ("--region", self.region, "--instance-ids", node.instance_id or "")
-        return shlex.join(("aws", "ec2", operation, *where, *options))
+        return self.account.command("ec2", operation, "--instance-ids", node.instance_id or "", *options)
 
     # Not ready
 
