@@ -125,10 +125,12 @@ ON_A_NODE: dict[str, Typed] = {
 ELSEWHERE: dict[str, str] = {
     "chmod 600 {path}": "remote/test_printed.py::test_a_key_file_that_others_can_read_is_closed",
     "iconha-tui": "lab/test_wizard.py::test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way",
+    "iconha-tui check SPEC": "lab/test_operator.py::test_wrong_keys_are_told_from_keys_that_are_denied",
     "iconha-tui plan SPEC": "unit/test_cli.py::test_a_plan_is_shown_with_the_guides_line_and_touches_nothing",
     "iconha-tui report": "lab/test_secrets.py::test_a_report_tells_no_stranger_whose_machines_these_are",
     "iconha-tui run": "unit/test_cli.py::test_a_run_without_a_terminal_and_without_yes_starts_nothing",
     "iconha-tui run SPEC --yes": "lab/test_operator.py::test_wrong_keys_are_told_from_keys_that_are_denied",
+    "iconha-tui status NAME --once": "lab/test_printed_commands.py::test_what_a_monitor_is_told_to_ask_ends_with_0",
     "iconha-tui status": "lab/test_status.py::test_all_parts_of_a_real_pair_are_known",
     "iconha-tui where": "unit/test_cli.py::test_where_names_the_folder_the_clusters_and_the_log",
     "puttygen KEY.ppk -O private-openssh -o KEY.pem": "remote/test_printed.py::test_a_puttys_key_is_converted",
@@ -136,6 +138,8 @@ ELSEWHERE: dict[str, str] = {
     "ssh-add {path}": "remote/test_printed.py::test_a_protected_key_is_loaded_into_the_agent",
     "ssh-keygen -R {alias} -f {self._path}": "remote/test_printed.py::test_a_host_key_that_has_changed_is_forgotten",
     "{aws.command('configure')}": "unit/test_cloud.py::test_a_profile_that_is_not_there_is_made_as_told",
+    "tmux set -g set-clipboard on": "unit/test_printed.py::test_tmux_takes_what_is_copied_once_it_is_told_to",
+    "{asks_why}": "lab/test_lab_account.py::test_ec2_says_as_told_why_a_machine_was_terminated",
     "{tokenless}": "lab/test_lab_account.py::test_a_metadata_service_is_let_answer_without_tokens_as_told",
     "{stop}": "lab/test_printed_commands.py::test_the_address_is_let_go",
 }
@@ -146,6 +150,35 @@ UNPROVEN: dict[str, str] = {
     "sudo add-apt-repository universe": "Ubuntu's alone; the lab has Debian",
 }
 """What no test types, and why."""
+
+IN_DOCS: dict[str, str] = {
+    "iconha-tui --help": "unit/test_cli.py::test_help_imports_nothing_heavy",
+    "iconha-tui --version": "unit/test_cli.py::test_help_imports_nothing_heavy",
+    "iconha-tui corosync check FILE": "unit/test_cli.py::test_a_good_file_is_exit_code_0",
+    "iconha-tui lab spec": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
+    "iconha-tui lab up": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
+    "iconha-tui plan": "unit/test_cli.py::test_a_plan_is_shown_with_the_guides_line_and_touches_nothing",
+    "iconha-tui plan SPEC --script": "unit/test_cli.py::test_a_plan_as_a_script_begins_like_one",
+    "iconha-tui report NAME": ELSEWHERE["iconha-tui report"],
+    "iconha-tui report [NAME]": ELSEWHERE["iconha-tui report"],
+    "iconha-tui status --json": "lab/test_guide.py::test_the_status_is_healthy_and_ec2_and_the_cluster_agree",
+    "iconha-tui status --once --json": "lab/test_printed_commands.py::status",
+    "iconha-tui status [NAME]": ELSEWHERE["iconha-tui status"],
+    "make demo": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
+    "make demo PLAIN=1": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
+    "make demo-down": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
+}
+"""What README and docs tell to type, beside what the program does -> the test that types it."""
+
+IN_DOCS_UNPROVEN: dict[str, str] = {
+    "iconha-tui status icon --json | jq -r '.verdict, .reasons[].text'": "needs jq; its --json is looked at by test_guide",
+    "make bench": "speed belongs to no test",
+    "make reliability": "it is the tests",
+    "make test": "it is the tests",
+    "pip install '.[lab]'": "the Makefile installs what is locked, from the same pyproject.toml",
+    'python -c "import argparse"': "what a bench compares with",
+}
+"""What README and docs tell to type and no test does, and why."""
 
 NO_COMMANDS = frozenset(
     {

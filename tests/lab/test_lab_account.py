@@ -19,7 +19,7 @@ from printed import typed_here
 from stage_world import ONE, World, reservation
 
 from iconha_tui.engine.step import Blocked
-from iconha_tui.stages.instances import Signin
+from iconha_tui.stages.instances import Machine, Signin
 
 
 class Account:
@@ -100,6 +100,24 @@ def test_a_metadata_service_is_let_answer_without_tokens_as_told(account: Accoun
     keys = {name.upper(): value for name, value in account.known["operator"].items()}
     typed_here(command, AWS_ENDPOINT_URL=account.url, **keys)
     assert account.describe(machine)["MetadataOptions"]["HttpTokens"] == "optional"
+
+
+def test_ec2_says_as_told_why_a_machine_was_terminated(account: Account) -> None:
+    machine = account.launch(running=False)
+    world = World()
+    world.cloud.says["describe_instances"] = {"Reservations": []}
+    world.probe(Machine(), ONE)
+    account.ec2.terminate_instances(InstanceIds=[machine])
+    gone = [reservation(1, "terminated", InstanceId=machine)]
+    world.cloud.call = lambda service, operation, params=None: {  # type: ignore[method-assign]
+        "Reservations": gone if "terminated" in str(params) else []
+    }
+    told = Machine().verify(world.ctx, ONE)
+    assert isinstance(told, Blocked)
+    (command,) = re.findall("`(.+)`", told.remedy)
+    keys = {name.upper(): value for name, value in account.known["operator"].items()}
+    said = typed_here(command, AWS_ENDPOINT_URL=account.url, **keys)
+    assert said.strip() == account.describe(machine)["StateReason"]["Message"]
 
 
 def code(error: pytest.ExceptionInfo[ClientError]) -> str:

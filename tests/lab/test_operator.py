@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -255,3 +256,30 @@ def test_a_host_key_that_has_changed_always_stops(operator: Operator, table: Tab
         )
     finally:
         operator.node(SECOND, "cp -a /root/ssh.kept/. /etc/ssh/ && systemctl restart ssh")
+
+
+@pytest.mark.slow
+def test_the_demo_of_the_readme_builds_a_pair_and_is_removed(tmp_path: Path, lab_host: None) -> None:
+    root = Path(__file__).parents[2]
+    name = f"demo-{os.getpid()}"
+
+    def make(*words: str) -> str:
+        done = subprocess.run(
+            ["make", "-C", str(root), *words, f"LAB={name}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"ICONHA_STATE_DIR": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+        return done.stdout
+
+    try:
+        said = make("demo")
+        assert f"{name}: the pair is up" in said
+        assert "elastic-ip" in said.partition("the pair is up")[2], "crm status says it too"
+        make("demo", "PLAIN=1")
+    finally:
+        make("demo-down")
+    assert [each.name for each in tmp_path.glob("labs/*")] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,10 @@ from .fakes import World, stages
 
 SIZES = [(80, 24), (120, 40)]
 Pressed = Pilot[None]
+
+# An app is some ten thousand objects, of which none is garbage before its end: to look for it as often as Python does takes a
+# fifth of the tests' CPU time.
+gc.set_threshold(200_000, 50, 100)
 
 
 @pytest.fixture(autouse=True)

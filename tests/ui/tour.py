@@ -15,7 +15,6 @@ from iconha_tui.screens.status import StatusScreen
 from iconha_tui.screens.transcript import TranscriptScreen
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
-from iconha_tui.widgets.fields import Field
 
 from .conftest import begin, press, run_stage, until
 from .fakes import TITLES, World
@@ -131,7 +130,7 @@ async def _troubled(pilot: Any, world: World) -> AsyncIterator[str]:
     await press(pilot, "escape")
     world.broken.add("instances-b")
     world.gate.set()
-    await until(pilot, lambda: not app.busy and not any(field.disabled for field in app.screen.query(Field)))
+    await until(pilot, lambda: not app.busy and not app.screen.query("Field Input:disabled"))
     yield "failure"
     await press(pilot, "z")
     yield "one output alone"

@@ -264,10 +264,13 @@ class Machine(Step):
         else:
             lost = sorted(gone & {before.get(f"{target}.instance_id")})
         if lost:
+            asks_why = ctx.spec.aws.command(
+                "ec2", "describe-instances", "--instance-ids", *lost,
+                "--query", "Reservations[].Instances[].StateReason.Message", "--output", "text",
+            )  # fmt: skip
             return Blocked(
                 f"{' and '.join(lost)} was terminated as it started.",
-                "EC2 says why: aws ec2 describe-instances --query 'Reservations[].Instances[].StateReason.Message' "
-                f"--instance-ids {' '.join(lost)}. Mend that, then retry: a new machine takes its place.",
+                f"EC2 says why: `{asks_why}`. Mend that, then retry: a new machine takes its place.",
             )
         return verdict
 

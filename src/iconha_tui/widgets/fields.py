@@ -61,6 +61,13 @@ class Field(Vertical):
         """The widget to type into."""
         raise NotImplementedError
 
+    def hold(self, held: bool) -> None:
+        """Closes what can be typed into or pressed, or opens it. Not the field as a whole: Textual would style its every
+        part anew, and the screen would stand still for that long as a run begins and ends."""
+        for widget in self.query("*"):
+            if widget.can_focus or isinstance(widget, Button):
+                widget.disabled = held
+
     @property
     def value(self) -> Any:
         """As the spec takes it."""

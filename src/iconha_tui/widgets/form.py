@@ -87,7 +87,7 @@ class Form(Vertical):
         """Closes the fields, or opens them. Where none is open, the arrows scroll the page."""
         self.held = held
         for field in self.fields:
-            field.disabled = held
+            field.hold(held)
         self.query_one(".form-page").can_focus = held or not list(self.fields)
 
     def caution(self, text: str) -> None:
