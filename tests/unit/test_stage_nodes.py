@@ -368,6 +368,7 @@ runtime.members.2.ip (str) = r(0) ip(10.0.0.12)
 runtime.members.2.status (str) = {status}
 """
 MEMBERS_2 = MEMBERS_3.replace("runtime.members", "runtime.totem.pg.mrp.srp.members")
+ENABLED = "systemctl enable corosync pacemaker"
 RUNNING = ["systemctl enable corosync", "systemctl restart corosync"]
 TOGETHER = "systemctl {} corosync pacemaker"
 SUM = hashlib.sha256(corosync.wanted_conf(View(Spec(), KNOWN), ONE).encode()).hexdigest()
@@ -406,13 +407,13 @@ def daemons(
         (
             daemons(member=True),
             "Corosync runs, and Pacemaker does not, though this node is part of a cluster.",
-            [RUNNING[0], TOGETHER.format("start")],
+            [ENABLED, TOGETHER.format("start")],
         ),
-        (daemons("inactive", member=True), "Corosync does not run.", [RUNNING[0], TOGETHER.format("restart")]),
+        (daemons("inactive", member=True), "Corosync does not run.", [ENABLED, TOGETHER.format("restart")]),
         (
             daemons(written="300", member=True),
             "Corosync runs with an older corosync.conf.",
-            [RUNNING[0], TOGETHER.format("restart")],
+            [ENABLED, TOGETHER.format("restart")],
         ),
     ],
     ids=[

@@ -400,12 +400,17 @@ class Joined(Step):
         change = change_of(view, target)
         if runs and (pacemaker or not member) and (pacemaker or change == "" or change == "reload"):
             return []
-        enable = Run(target, ("systemctl", "enable", "corosync"), "so that it starts at boot")
+        verb, units, why, timeout = "restart", ["corosync"], "reads the new file", 180
         if member and not pacemaker:
             verb = "restart" if change == "restart" or not runs else "start"
-            both = ("systemctl", verb, "corosync", "pacemaker")
-            return [enable, Run(target, both, "this node was in the cluster before: Pacemaker starts too", timeout=300)]
-        return [enable, Run(target, ("systemctl", "restart", "corosync"), "reads the new file", timeout=180)]
+            units, timeout = ["corosync", "pacemaker"], 300
+            why = "this node was in the cluster before: Pacemaker starts too"
+        return [
+            Run(
+                target, ("systemctl", "enable", *units), f"so that {'both start' if units[1:] else 'it starts'} at boot"
+            ),
+            Run(target, ("systemctl", verb, *units), why, timeout=timeout),
+        ]
 
     def condition(self, view: View, target: str) -> Run:
         return Run(target, ("sh", "-c", '[ "$(corosync-cmapctl | grep -c "members.*= joined")" = 2 ]'))
@@ -422,20 +427,21 @@ class Joined(Step):
 
 
 class Together(maintenance.OfTheCluster):
-    """Where Pacemaker runs on both nodes, both are online again before maintenance mode ends."""
+    """The nodes of the cluster are online again before maintenance mode ends."""
 
     id = "corosync.online"
-    title = "Both nodes are back in the cluster"
-    vital = "Maintenance mode ends only once both nodes are back."
+    title = "The nodes are back in the cluster"
+    vital = "Maintenance mode ends only once the nodes are back."
     usual = 0.5
 
     def probe(self, ctx: Context, target: str) -> Verdict:
         if not ctx.view.facts.get("paused"):
             return Done("the cluster was not restarted")
-        for name in ctx.spec.names:
-            if why := maintenance.back_in_cluster(ctx, name, ctx.spec.names):
+        members = maintenance.members(ctx.view)
+        for name in members:
+            if why := maintenance.back_in_cluster(ctx, name, members):
                 return Needed(why)
-        return Done("both are online")
+        return Done(f"{' and '.join(members)} {'are' if members[1:] else 'is'} online")
 
     def plan(self, view: View, target: str) -> list[Action]:
         return []

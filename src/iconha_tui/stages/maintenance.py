@@ -34,6 +34,13 @@ def active(view: View) -> str:
     return view.other(standby(view))
 
 
+def members(view: View) -> list[str]:
+    """The nodes of the spec that are in the cluster, or were. A new machine that takes the place of a lost one is not in it
+    before the pacemaker stage, and nobody waits for it until then."""
+    new = {name for name in view.spec.names if view.facts.get(f"{name}.was_member") is False}
+    return [name for name in view.spec.names if name not in new or view.facts.get(f"{name}.pacemaker_runs")]
+
+
 def cluster_view(ctx: Context) -> tuple[str, ClusterStatus] | None:
     """A node that runs Pacemaker, and the cluster as it sees it; None where none does. Raises Trouble."""
     for name in ctx.spec.names:
@@ -131,7 +138,7 @@ class Paused(OfTheCluster):
 
 
 class Resumed(OfTheCluster):
-    """Ends the maintenance mode that this program has set, as soon as both nodes are online again."""
+    """Ends the maintenance mode that this program has set, as soon as the nodes are online again."""
 
     title = "Pacemaker watches over the address again"
     vital = "Until then nothing takes over when the active node fails."
@@ -150,7 +157,7 @@ class Resumed(OfTheCluster):
         ours = paused_here(ctx, name)
         facts = {"ours": ours, "paused": status.options.get("maintenance-mode") == "true"}
         away = [
-            each for each in ctx.spec.names if not ((node := status.node(each)) and node.online and not node.pending)
+            each for each in members(ctx.view) if not ((node := status.node(each)) and node.online and not node.pending)
         ]
         if not ours:
             resource = status.resource(ctx.spec.elastic_ip.id)

@@ -102,13 +102,17 @@ class Online(Step):
             return Needed(f"{' and '.join(offline)} {'is' if len(offline) == 1 else 'are'} not online yet.", facts)
         if not status.dc:
             return Needed("No coordinator (DC) is elected yet.", facts)
+        facts[f"{target}.pacemaker_boots"] = ctx.node(target).run(("systemctl", "is-enabled", "pacemaker")).code == 0
+        if not facts[f"{target}.pacemaker_boots"]:
+            return Needed("Pacemaker does not start at boot.", facts)
         return Done(f"{' and '.join(ctx.spec.names)} online, DC {status.dc}", {**facts, "dc": status.dc})
 
     def plan(self, view: View, target: str) -> list[Action]:
+        enable = Run(target, ("systemctl", "enable", "pacemaker"), "so that it starts at boot")
         if view.facts.get(f"{target}.pacemaker_runs"):
-            return []
+            return [enable] if view.facts.get(f"{target}.pacemaker_boots") is False else []
         return [
-            Run(target, ("systemctl", "enable", "pacemaker"), "so that it starts at boot"),
+            enable,
             Run(target, ("systemctl", "start", "pacemaker"), timeout=180),
         ]
 
