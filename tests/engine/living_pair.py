@@ -149,10 +149,13 @@ class LivingNode(FakeNode):
         return lines
 
 
-class LivingPair:
-    """Two nodes, a configuration, a resource and who holds it."""
+STATES = ("lives", "lives", "lives", "fresh", "stopped", "one down", "stale", "paused", "replaced")
 
-    def __init__(self, spec: Spec, choose: Random) -> None:
+
+class LivingPair:
+    """Two nodes, a configuration, a resource and who holds it. state: what has become of it, one of `STATES`; "" one of them."""
+
+    def __init__(self, spec: Spec, choose: Random, state: str = "") -> None:
         self.now = 100
         self.nodes = {name: LivingNode(name, self) for name in (ONE, TWO)}
         self.sets: dict[str, dict[str, str]] = {"cib-bootstrap-options": {}}
@@ -162,7 +165,7 @@ class LivingPair:
         self.world.nodes.update(self.nodes)
         self.world.ctx.cloud = self  # type: ignore[assignment]
         self.world.ctx.learn(FACTS)
-        self._build(choose)
+        self._build(choose, state)
 
     @property
     def spec(self) -> Spec:
@@ -175,7 +178,7 @@ class LivingPair:
     def make_primitive(self) -> None:
         self.primitive = elastic_ip.wanted_primitive(self.world.ctx.view)
 
-    def _build(self, choose: Random) -> None:
+    def _build(self, choose: Random, state: str) -> None:
         """The pair as a run under its spec has left it, and as the world has gone on since."""
         spec = self.spec
         self.sets["cib-bootstrap-options"] = dict(spec.pacemaker.properties)
@@ -188,14 +191,17 @@ class LivingPair:
             self.make_primitive()
             assert self.primitive
             self._remember(records._place("resource"), elastic_ip._plain(self.primitive))
-        state = choose.choice(("lives", "lives", "lives", "fresh", "stopped", "one down", "stale", "paused"))
+        state = state or choose.choice(STATES)
         for node in self.nodes.values():
             if state in ("fresh", "stopped") or (state == "one down" and node.name == TWO):
                 node.corosync = choose.random() < 0.5
                 node.pacemaker = False
                 node.member = state != "fresh"
-            if state == "stale":
+            if state == "stale" or (state == "replaced" and node.name == self.holder):
                 node.written = self.tick()
+            if state == "replaced" and node.name != self.holder:
+                node.corosync = node.pacemaker = node.member = False
+                node.files.pop(corosync.PATH)
         if state == "fresh":
             self.primitive = None
         if state == "paused":

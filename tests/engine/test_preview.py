@@ -111,6 +111,19 @@ def test_these_runs_change_living_pairs_and_end_well() -> None:
     assert done > 40, done
 
 
+@pytest.mark.parametrize("until", [1, 3], ids=["corosync", "all"])
+def test_a_new_machine_in_the_place_of_a_lost_one_holds_up_no_stage(until: int) -> None:
+    """It is in the cluster only once the pacemaker stage has begun: until then nobody waits for it, and failover goes on."""
+    pair = LivingPair(Spec(), Random(3), "replaced")
+    ctx = pair.world.ctx
+    look_at_all(OF_THE_CLUSTER, ctx)
+    assert runner.run(OF_THE_CLUSTER[:until], ctx, pair.world.on_event).outcome == "done"
+    assert "corosync.pause" in {each.step for each in pair.world.events if isinstance(each, ActionStarted)}
+    assert not pair.paused
+    assert pair.nodes[pair.holder].pacemaker
+    assert all(node.pacemaker for node in pair.nodes.values()) == (until == 3)
+
+
 def test_the_preview_is_reckoned_from_what_is_typed_and_not_from_what_was_looked_for() -> None:
     """A property that is typed after the look is shown, with what it may do to the pair."""
     choose = Random(1)
