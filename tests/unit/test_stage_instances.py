@@ -194,6 +194,18 @@ def test_a_machine_is_launched_started_or_left_as_it_is(
         assert [call.operation for call in only(Machine().plan(world.ctx.view, ONE), Call)] == plan
 
 
+def test_a_machine_of_another_type_than_is_set_stays_and_that_is_said() -> None:
+    world = World(spec_with(instances={"instance_type": "t3.large"}))
+    world.cloud.says["describe_instances"] = {"Reservations": [reservation(1, InstanceType="t3.small")]}
+    found = world.probe(Machine(), ONE)
+    assert isinstance(found, Done)
+    assert "it stays a t3.small: a t3.large is what a new machine would be" in found.evidence
+    world.ctx.spec = spec_with(instances={"instance_type": "t3.small"})
+    found = world.probe(Machine(), ONE)
+    assert isinstance(found, Done)
+    assert "stays" not in found.evidence
+
+
 def test_existing_machines_are_asked_for_by_id_and_launched_ones_by_their_tags() -> None:
     assert instances.find_instance(View(EXISTING), TWO) == {"InstanceIds": ["i-00000000000000002"]}
     assert instances.find_instance(View(Spec()), TWO)["Filters"] == [

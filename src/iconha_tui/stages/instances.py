@@ -42,7 +42,8 @@ def find_instance(view: View, node: str) -> dict[str, Any]:
 
 
 def instance_lookups(view: View, node: str) -> list[Lookup]:
-    """The facts of a node's machine: <node>.instance_id, .state, .private_ip, .public_ip, .vpc_id, .started, .zone, .groups."""
+    """The facts of a node's machine: <node>.instance_id, .state, .private_ip, .public_ip, .vpc_id, .started, .zone, .type,
+    .groups, .imds."""
     params = find_instance(view, node)
     fields = {
         "instance_id": "InstanceId",
@@ -52,6 +53,7 @@ def instance_lookups(view: View, node: str) -> list[Lookup]:
         "vpc_id": "VpcId",
         "started": "LaunchTime",
         "zone": "Placement.AvailabilityZone",
+        "type": "InstanceType",
         "groups": "NetworkInterfaces[?Attachment.DeviceIndex==`0`].Groups[] | [].GroupId",
         "imds": "MetadataOptions.HttpTokens",
     }
@@ -243,7 +245,10 @@ class Machine(Step):
         state = facts[f"{target}.state"]
         where = f"{facts[f'{target}.instance_id']} in {facts[f'{target}.zone']}"
         if state == "running":
-            return Done(f"{where}, {facts[f'{target}.private_ip']}", facts)
+            found, wanted = facts[f"{target}.type"], ctx.spec.instances.instance_type
+            other = ctx.spec.instances.mode == "launch" and found not in (None, wanted)
+            note = f"; it stays a {found}: a {wanted} is what a new machine would be" if other else ""
+            return Done(f"{where}, {facts[f'{target}.private_ip']}{note}", facts)
         if state in ("terminated", "shutting-down"):
             return Blocked(f"{where} is {state}.", "Choose another instance in the instances stage.")
         if state is None:
