@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pairs import FIRST, Pair, as_who_signs_in, on_pairs
+from pairs import Pair, as_who_signs_in, on_pairs
+from printed import typed_here
 from status_faults import EXIT_CODES, FAULTS, Fault, Stage
 
 pytestmark = on_pairs(("bookworm", "crm"))
@@ -52,9 +53,11 @@ def summary(told: dict[str, Any]) -> tuple[str, list[str], list[str]]:
 def typed(pair: Pair, reason: dict[str, Any]) -> None:
     """Types what a reason tells to type, where it tells: it ends well. What opens the wizard is typed by the tests of that."""
     command = reason["command"]
-    if reason["node"] or command.startswith("aws "):  # nobody has the AWS CLI here: a node has it, and may ask the same
-        done = as_who_signs_in(pair, reason["node"] or FIRST, command if reason["node"] else f"sudo {command}")
+    if reason["node"]:
+        done = as_who_signs_in(pair, reason["node"], command)
         assert done.returncode == 0, f"{reason['code']}: {command}: {done.stdout}{done.stderr}"
+    elif " ec2 " in command:
+        typed_here(command)
     else:
         assert not command or command.endswith(f" --cluster {pair.name}"), command
 

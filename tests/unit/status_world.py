@@ -351,6 +351,6 @@ class PairEyes:
         self.closed = True
 
 
-def watcher(pair: Pair, **how: Any) -> Watcher:
+def watcher(pair: Pair, spec: Spec | None = None, **how: Any) -> Watcher:
     """A watcher of a pair."""
-    return Watcher(Spec(name="icon"), PairEyes(pair), **how)
+    return Watcher(spec or Spec(name="icon"), PairEyes(pair), **how)

@@ -262,6 +262,25 @@ def test_the_file_holds_the_defaults_too_so_that_later_ones_change_nothing() -> 
     assert 'stonith-enabled = "false"' in text
 
 
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({}, "aws ec2 describe-vpcs --region us-east-1"),
+        ({"profile": "work", "region": "eu-west-1"}, "aws ec2 describe-vpcs --region eu-west-1 --profile work"),
+        (
+            {"config_file": "~/my aws/config"},
+            "AWS_CONFIG_FILE=~/'my aws/config' AWS_SHARED_CREDENTIALS_FILE=~/'my aws/config' "
+            "aws ec2 describe-vpcs --region us-east-1",
+        ),
+    ],
+)
+def test_a_command_of_the_aws_cli_goes_to_the_account_of_the_program(settings: dict[str, str], command: str) -> None:
+    aws = specs.Aws(**settings)  # type: ignore[arg-type]
+    assert aws.command("ec2", "describe-vpcs") == command
+    named = {"AWS_DEFAULT_REGION": aws.region} | ({"AWS_PROFILE": aws.profile} if aws.profile else {})
+    assert named.items() <= aws.environment().items()
+
+
 def test_what_is_kept_under_a_nodes_name_moves_with_it_even_where_two_change_places() -> None:
     conf = {"PRep-01": "# one", "PRep-02": "# two"}
     before = Spec.model_validate({"authkey": {"keep": "PRep-02"}, "corosync": {"conf": conf}})

@@ -253,6 +253,15 @@ def test_a_pair_that_was_never_built_is_said_to_be_none() -> None:
     assert report.doubts == []
 
 
+def test_a_machine_that_is_off_is_started_in_the_clusters_own_account() -> None:
+    spec = Spec(name="icon")
+    spec.aws.profile, spec.aws.region = "work", "eu-west-1"
+    report = watcher(Pair(states={ONE: "running", TWO: "stopped"}), spec).look_once()
+    (told,) = [reason.command for reason in report.reasons if reason.code == "machine_off"]
+    assert told.startswith("aws ec2 start-instances --instance-ids i-")
+    assert told.endswith(" --region eu-west-1 --profile work")
+
+
 def test_machines_without_the_address_s_resource_are_no_pair_yet() -> None:
     pair = Pair(stopped={ONE, TWO}, by_ec2="")
     whole = pair.look
