@@ -57,7 +57,9 @@ def look(spec: Spec, node: str) -> str:
         # crm_mon tells it with the operations alone: a node that has none there yet can have failed too often all the same.
         "failcount": f"timeout 5 crm_failcount --query -r {resource} -N {shlex.quote(node)}",
         # With fencing the node is failed, not stopped: the answer then includes whether it can be fenced.
-        "takeover": f"case $monitor in *'stonith-enabled=\"true\"'*) timeout 10 {fenced};; *) timeout 10 {lost};; esac",
+        # The scheduler works on a copy, a file of the moment: beside the cluster's configuration it would stay if it is killed.
+        "takeover": "export CIB_shadow_dir=/run; "
+        f"case $monitor in *'stonith-enabled=\"true\"'*) timeout 10 {fenced};; *) timeout 10 {lost};; esac",
         # What is on the disk tells of a cluster that is stopped, too.
         "configured": f"grep -q -F ' id={_double(spec.elastic_ip.id)}' /var/lib/pacemaker/cib/cib.xml && echo yes || echo no",
         "agent": f"test -x {AWSEIP} && echo agent; aws=$(timeout 5 crm_resource -r {resource} -g awscli); "
