@@ -12,7 +12,7 @@ from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
 from iconha_tui.cluster.heartbeat import Heartbeat, parse_heartbeat
 from iconha_tui.cluster.membership import Link, Member, Quorum, parse_links, parse_members, parse_quorum
 from iconha_tui.cluster.scheduler import Simulation, parse_simulation
-from iconha_tui.cluster.untrusted_xml import ClusterXMLError
+from iconha_tui.cluster.untrusted_xml import INFINITY, ClusterXMLError
 from iconha_tui.stages import awscli
 from iconha_tui.stages.packages import SERVICES
 from iconha_tui.status.eyes import CUT, Answer
@@ -27,7 +27,7 @@ class Said:
     began: when it was asked, since 1970, by this machine's clock. offset: the node's clock's; uncertainty: within which that is
     known. why_no_view: a sentence's end. starts_at_boot: by service. configured: whether the copy of the CIB on its disk has
     the address's resource; None where it does not say. controller: whether Pacemaker's controller answers; None where that
-    cannot be asked. fail_count: of the address's resource there; 1000000 is infinity. agent, awscli: whether they are there;
+    cannot be asked. fail_count: of the address's resource there. agent, awscli: whether they are there;
     aws: the CLI's path. room: free KiB by folder, 0 also where no file can be made any more. takeover: the scheduler's answer.
     """
 
@@ -132,7 +132,7 @@ def _version(xml: str) -> CibVersion | None:
 
 def _fail_count(told: str) -> int:
     value = _first(r"\bvalue=(\w{1,20})\s*$", told) or ""
-    return 1_000_000 if value == "INFINITY" else whole_number(value) or 0
+    return INFINITY if value == "INFINITY" else whole_number(value) or 0
 
 
 def _answers(told: str) -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from iconha_tui.cluster.log_events import ClusterEvent
+from iconha_tui.cluster.untrusted_xml import INFINITY
 from iconha_tui.status.report import Chain, Node, Reason, Report, Resource, View
 
 
@@ -154,7 +155,7 @@ def failures(resource: Resource) -> str:
     """Its failures that count."""
     limit = f" of {resource.migration_threshold}" if resource.migration_threshold else ""
     counted = {
-        node: "infinitely many" if count >= 1_000_000 else f"{count}{limit}"
+        node: "infinitely many" if count >= INFINITY else f"{count}{limit}"
         for node, count in resource.failcounts.items()
         if count
     }

@@ -14,6 +14,7 @@ from itertools import chain
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, NodeStatus, ResourceHistory
 from iconha_tui.cluster.scheduler import simulate_loss
+from iconha_tui.cluster.untrusted_xml import INFINITY
 from iconha_tui.spec import Aws
 from iconha_tui.stages.awscli import CALLS
 from iconha_tui.status.report import NOBODY, Node, Reason, Report, Resource, Source, Verdict
@@ -26,7 +27,6 @@ SILENCE = 5.0
 """Seconds without Corosync's token after which the heartbeat has stopped: its timeout is 1 to 3 s."""
 ROOM = 32 * 1024
 """KiB that have to be free: Pacemaker writes each change of the CIB to the disk before it acts on it."""
-INFINITY = 1_000_000
 
 
 @dataclass(frozen=True)
