@@ -18,13 +18,13 @@ from mischief import Bench
 from pairs import Kept, Pair, built_and_kept
 from program import Program, until_done
 from sharing import Shared
+from specs import spec_of
 from terminal import Terminal
 from waiting import wait_until
 
 from iconha_tui.lab import host
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.state import CannotRun
-from iconha_tui.spec import loads
 from iconha_tui.stages import tags
 
 Boto = Callable[..., Any]
@@ -35,7 +35,6 @@ DEBIAN = {"bookworm": 12, "trixie": 13}
 GROUPS = (
     "test_interruption",
     "faults",
-    "living",
     "pair bookworm crm",
     "lab",
     "pair trixie crm",
@@ -78,7 +77,7 @@ def group_of(item: pytest.Item) -> str:
     if THOROUGH:
         return item.path.stem
     if "bench" in fixtures:
-        return "living" if item.path.stem == "test_living" else "faults"
+        return "faults"
     return "lab" if "lab" in fixtures else item.path.stem
 
 
@@ -135,7 +134,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @contextmanager
 def two_machines(folder: Path) -> Iterator[Bench]:
     with running("faults", folder) as lab:
-        program = Program(lab, folder / "state", loads(lab.spec(name="faults")))
+        program = Program(lab, folder / "state", spec_of(lab, "faults"))
         going = program.run("--until", "instances")
         assert going.process.returncode == 0, going.said
         yield Bench(program)

@@ -29,12 +29,14 @@ from typing import Any
 import picture
 import pytest
 from lab_aws import aws
+from specs import spec_of
 from waiting import BOUND, wait_until
 
 from iconha_tui.cluster.crm_mon import ClusterStatus, parse_crm_mon
 from iconha_tui.lab.hypervisor import Hypervisor
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.shell import run
+from iconha_tui.spec import dumps
 
 FIRST, SECOND = "PRep-01", "PRep-02"
 NODES = (FIRST, SECOND)
@@ -111,7 +113,7 @@ def built_and_kept(state: Path, suite: str, shell: str) -> Iterator[Kept]:
     try:
         lab.up(suite=suite)
         spec = state / "spec.toml"
-        spec.write_text(lab.spec(shell=shell, name="guide", credentials=CREDENTIALS[shell]))
+        spec.write_text(dumps(spec_of(lab, "guide", shell, CREDENTIALS[shell])))
         pair = Pair(lab, shell, state, spec)
         pair.first_run = pair.run()
         kept = Kept(pair)

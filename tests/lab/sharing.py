@@ -1,6 +1,6 @@
 """What the tests of one group share: made when one of them first asks for it, and gone once the group is through.
 
-It is not kept to the end of the session: a pair that lives calls the EC2 API every ten seconds, which takes a tenth of a core.
+It is not kept to the end of the session: the daemons of a pair that lives take CPU time, and its nodes memory.
 """
 
 from __future__ import annotations

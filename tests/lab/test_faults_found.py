@@ -12,10 +12,11 @@ from faults import Table, sentence
 from lab_aws import aws
 from mischief import FIRST, SECOND, Bench, Victim
 from program import Program, until_done
+from specs import MONITOR, spec_of
 
 from iconha_tui.engine.step import View
 from iconha_tui.lab.lab import Lab
-from iconha_tui.spec import Spec, loads
+from iconha_tui.spec import Spec
 from iconha_tui.stages import awscli, corosync
 
 SECTION = "Built, half built, changed by others"
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def found(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two machines with the packages, and nothing else: no word of this program's is on them."""
-    program = Program(lab, tmp_path_factory.mktemp("found"), loads(lab.spec(name="found")))
+    program = Program(lab, tmp_path_factory.mktemp("found"), spec_of(lab, "found"))
     assert program.run("--until", "packages").process.returncode == 0
     bench = Bench(program)
     forget(bench)
@@ -133,7 +134,7 @@ def test_what_was_built_by_hand_is_adopted_and_what_differs_is_asked_for(found: 
     assert "eipalloc-00000000" in config
     resource = program.run().failure
     assert (resource["step"], resource["outcome"]) == ("elastic_ip.primitive", "blocked")
-    assert "monitor interval is 33s; it should be 10s" in resource["text"]
+    assert f"monitor interval is 33s; it should be {MONITOR}" in resource["text"]
     assert "meta target-role is Stopped; it should not be set" in resource["text"]
     assert first.sh("cibadmin -Q -o resources") == config
     assert "AKIASOMEBODYELSES001" in first.sh(f"cat {awscli.CREDENTIALS}.iconha-*")

@@ -13,8 +13,8 @@ from faults import Table, sentence
 from lab_aws import aws
 from mischief import FIRST, SECOND, Bench
 from program import Program, until_done
+from specs import spec_of
 
-from iconha_tui.spec import loads
 from iconha_tui.stages import STAGES
 
 SECTION = "Built, half built, changed by others"
@@ -26,7 +26,7 @@ STAGES_ON_NODES = [each.name for each in STAGES[2:]]
 def fresh(built: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Two machines that are launched by the first run."""
     lab = built.program.lab
-    program = Program(lab, tmp_path_factory.mktemp("reboots"), loads(lab.spec(name="reboots")))
+    program = Program(lab, tmp_path_factory.mktemp("reboots"), spec_of(lab, "reboots"))
     yield Bench(program)
     take_down(program)
 

@@ -9,9 +9,10 @@ import urllib.request
 import picture
 import pytest
 from pairs import FIRST, SECOND, Pair, on_pairs
+from specs import MONITOR
 from waiting import wait_until
 
-from iconha_tui.spec import load
+from iconha_tui.spec import dumps, load
 
 pytestmark = on_pairs(("bookworm", "crm"), ("bookworm", "pcs"), ("trixie", "crm"))
 
@@ -101,13 +102,15 @@ def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
     began = pair.lab.exec(
         FIRST, ["sh", "-c", "grep -c 'Result of start operation for elastic-ip' /var/log/pacemaker/pacemaker.log"]
     ).stdout
-    pair.spec.write_text(pair.spec.read_text() + '\n[elastic_ip.monitor]\ninterval = "20s"\n')
+    spec = load(pair.spec)
+    spec.elastic_ip.monitor.interval = "45s"
+    pair.spec.write_text(dumps(spec))
     acted = {each["step"] for each in pair.run() if each["event"] == "ActionStarted"}
     assert "elastic_ip.primitive" in acted
     assert acted <= {"elastic_ip.primitive", "elastic_ip.started"}
     cib = pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "resources"]).stdout
-    assert 'interval="20s"' in cib
-    assert 'interval="10s"' not in cib
+    assert 'interval="45s"' in cib
+    assert f'interval="{MONITOR}"' not in cib
     assert (
         began
         == pair.lab.exec(

@@ -22,10 +22,11 @@ import pytest
 from blows import CTRL_C, HANG_UP, HUP, KILL, MOMENTS, QUIT, SIGNALS, STEPS, TERM, Blow, Build
 from faults import Table
 from program import Program
+from specs import spec_of
 from waiting import wait_until
 
 from iconha_tui.lab.lab import Lab
-from iconha_tui.spec import Aws, Spec, loads
+from iconha_tui.spec import Aws, Spec
 from iconha_tui.store import Store
 
 SECTION = "Interruption"
@@ -112,7 +113,7 @@ def builds(
 
     def build(kind: str, shell: str) -> Build:
         name = f"{shell}-{kind}"
-        spec = loads(lab.spec(shell=shell, name=name, credentials=SHELLS[shell]))
+        spec = spec_of(lab, name, shell, SHELLS[shell])
         blows = BUILDS[kind](list(SHELLS).index(shell))
         return Build(Program(lab, folder / name, spec), blows, random.randrange(1 << 30)).carry_out()
 

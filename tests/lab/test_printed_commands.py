@@ -39,11 +39,11 @@ def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_ho
     wait_until(
         lambda: status(built_pair) == ("not_ready", SECOND),
         what=f"the address on {SECOND}, and {FIRST} on standby",
-        every=2,
+        every=5,
     )
     typed(built_pair, SECOND, back)
     wait_until(
-        lambda: status(built_pair) == ("ready", SECOND), what=f"a pair that is ready, the address on {SECOND}", every=2
+        lambda: status(built_pair) == ("ready", SECOND), what=f"a pair that is ready, the address on {SECOND}", every=5
     )
 
 

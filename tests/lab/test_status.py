@@ -59,7 +59,9 @@ def seen(pair: Pair, condition: Callable[[Report], Any], what: str) -> Report:
         looks[:] = [look(pair)]
         return bool(condition(looks[0]))
 
-    wait_until(right, what=lambda: f"{what} (it says {looks[0].verdict}: {reasons(looks[0])}, {looks[0].doubts})")
+    wait_until(
+        right, what=lambda: f"{what} (it says {looks[0].verdict}: {reasons(looks[0])}, {looks[0].doubts})", every=3
+    )
     return looks[0]
 
 

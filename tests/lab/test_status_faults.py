@@ -37,7 +37,7 @@ def wait(pair: Pair, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first answer of which it is true; the last one where there is none."""
     deadline = time.monotonic() + PATIENCE
     while not true(told := ask(pair)) and time.monotonic() < deadline:
-        time.sleep(2)  # to ask takes seconds of CPU time, which the cluster needs too
+        time.sleep(5)  # to ask takes as many seconds of CPU time, which the cluster needs too
     return told
 
 
@@ -66,9 +66,6 @@ def typed(pair: Pair, reason: dict[str, Any]) -> None:
     "fault", [pytest.param(each, id=each.id, marks=() if each.quick else pytest.mark.slow) for each in FAULTS]
 )
 def test_a_state_is_told_for_what_it_is_and_is_over_when_it_is_undone(pair: Pair, fault: Fault) -> None:
-    whole = wait(pair, lambda told: told["verdict"] == "ready")
-    assert whole["verdict"] == "ready", summary(whole)
-
     def as_expected(told: dict[str, Any]) -> bool:
         return told["verdict"] == fault.verdict and (fault.reason in codes(told) or not fault.reason)
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from lab_aws import aws
 from printed import told, typed_here
+from specs import spec_of
 from terminal import Terminal
 from waiting import wait_until
 
 from iconha_tui.cluster.crm_mon import parse_crm_mon
 from iconha_tui.lab.lab import Lab
+from iconha_tui.spec import dumps
 
 STAGES = (
     "Credentials",
@@ -53,7 +55,7 @@ def test_the_wizard_builds_the_pair_by_keys_alone_though_it_is_killed_half_way(
 ) -> None:
     program = [sys.executable, "-m", "iconha_tui", "--state-dir", str(tmp_path / "state")]
     spec = tmp_path / "wizard.toml"
-    spec.write_text(own_lab.spec(name="byhand"))
+    spec.write_text(dumps(spec_of(own_lab, "byhand")))
 
     terminal.start(*program, "--spec", str(spec))
     carry_out(terminal, 1)
