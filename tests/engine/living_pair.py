@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -13,7 +14,7 @@ from iconha_tui.cluster.primitive import Primitive
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.spec import Spec
-from iconha_tui.stages import corosync, elastic_ip, maintenance, records
+from iconha_tui.stages import awscli, corosync, elastic_ip, maintenance, records
 
 from .fakes import ONE, TWO, FakeNode, World
 
@@ -26,10 +27,12 @@ FACTS: dict[str, Any] = {
     "elastic_ip": "203.0.113.10",
 }  # fmt: skip
 """What the stages before have read."""
+KEYS = {"node_access_key_id": "AKIANODEKEYNODEKEY01", "node_secret_access_key": "secretsecretsecret"}
 
 
 class LivingNode(FakeNode):
-    """One of the pair. started, written: on a clock that counts what happens."""
+    """One of the pair. started, written: on a clock that counts what happens. told, region: that of which systemd knows, and
+    that with which Pacemaker was started. proof: what awseip's calls were tried with."""
 
     def __init__(self, name: str, pair: LivingPair) -> None:
         super().__init__(name)
@@ -38,7 +41,7 @@ class LivingNode(FakeNode):
         self.member = True
         self.started = self.written = 0
         self.loaded = "-"
-        self.region = "us-east-1"
+        self.told = self.region = self.proof = ""
 
     def run(
         self,
@@ -66,6 +69,7 @@ class LivingNode(FakeNode):
 
     def write(self, path: str, content: bytes, *, note: tuple[str, str] | None = None, **how: Any) -> None:
         self.files[path] = content
+        self.modes[path] = (how.get("mode", 0o644), "root:root", False)
         if path == corosync.PATH:
             self.written = self.pair.tick()
         if note:
@@ -94,7 +98,9 @@ class LivingNode(FakeNode):
             case ("crm_attribute", *words) if "maintenance-mode" in words:
                 self.pair.sets[maintenance.SET] = {"maintenance-mode": words[words.index("--update") + 1]}
             case ("systemctl", "show", *_):
-                return "Environment=AWS_DEFAULT_REGION=us-east-1\n"
+                return f"Environment=AWS_DEFAULT_REGION={self.told}\n" if self.told else "Environment=\n"
+            case ("systemctl", "daemon-reload"):
+                self.told = self.files.get(awscli.DROP_IN, b"").decode().rpartition("=")[2].strip()
             case ("systemctl", "start" | "restart" | "stop" as verb, *units):
                 self._systemctl(verb, units)
             case ("crm", "configure", "property", pair) | ("pcs", "property", "set", pair):
@@ -117,6 +123,7 @@ class LivingNode(FakeNode):
             self.started, self.loaded = self.pair.tick(), "-"
         if "pacemaker" in units:
             self.pacemaker = up
+            self.region = self.told
             self.member = self.member or up
 
     def _script(self, script: str) -> str:
@@ -128,6 +135,25 @@ class LivingNode(FakeNode):
             self.pair.make_primitive()
         elif f">>{records.NOTES}" in script:
             self._note(f"{self.digest} {self.pair.spec.tagged}")
+        else:
+            return self._of_awscli(script)
+        return ""
+
+    def _of_awscli(self, script: str) -> str:
+        if script.startswith("for f in /root/.aws"):
+            there = [path for path in (awscli.CONFIG, awscli.CREDENTIALS) if path in self.files]
+            lines = [f"root {self.modes[path][0]:o} {path}" for path in there]
+            lines += [f"{hashlib.sha256(self.files[path]).hexdigest()}  {path}" for path in there]
+            return "\n".join(lines + ["@keys"] * (awscli.CREDENTIALS in there))
+        if script.startswith("if grep"):
+            self.files.pop(awscli.CREDENTIALS, None)
+        elif script.startswith("p=$(systemctl show -p MainPID pacemaker"):
+            return f"AWS_DEFAULT_REGION={self.region}" * bool(self.region) if self.pacemaker else "stopped"
+        elif about := re.search(r"\{ cat .* \| sha256sum", script):
+            made = about[0] + str([self.files.get(path) for path in (awscli.CONFIG, awscli.CREDENTIALS)])
+            if "try() {" not in script:
+                return "60" if self.proof == made else ""
+            self.proof = made
         return ""
 
     def _state(self) -> list[str]:
@@ -161,7 +187,7 @@ class LivingPair:
         self.sets: dict[str, dict[str, str]] = {"cib-bootstrap-options": {}}
         self.primitive: Primitive | None = None
         self.holder = choose.choice((ONE, TWO))
-        self.world = World(spec)
+        self.world = World(spec, KEYS)
         self.world.nodes.update(self.nodes)
         self.world.ctx.cloud = self  # type: ignore[assignment]
         self.world.ctx.learn(FACTS)
@@ -186,6 +212,10 @@ class LivingPair:
         for node in self.nodes.values():
             node.write(corosync.PATH, corosync.wanted_conf(view, node.name).encode(), note=("", spec.tagged))
             node.started = self.tick()
+            for path, (content, mode) in awscli.files(view).items():
+                node.write(path, self.world.ctx.vault.reveal(content).encode(), mode=mode)
+            node.write(awscli.DROP_IN, awscli._drop_in(spec.aws.region).encode())
+            node.told = node.region = spec.aws.region
         self._remember(records._place("properties"), spec.pacemaker.properties)
         if choose.random() < 0.8:
             self.make_primitive()
@@ -201,11 +231,15 @@ class LivingPair:
                 node.written = self.tick()
             if state == "replaced" and node.name != self.holder:
                 node.corosync = node.pacemaker = node.member = False
-                node.files.pop(corosync.PATH)
+                node.told = node.region = ""
+                for path in (corosync.PATH, awscli.CONFIG, awscli.CREDENTIALS, awscli.DROP_IN):
+                    node.files.pop(path, None)
         if state == "fresh":
             self.primitive = None
         if state == "paused":
             self.sets[maintenance.SET] = {"maintenance-mode": "true"}
+        for node in self.nodes.values():
+            node.region = choose.choice((node.region, node.region, node.region, ""))  # started before it was told
 
     def _remember(self, path: str, value: Mapping[str, Any]) -> None:
         self.nodes[ONE].files[path] = json.dumps({"cluster": self.spec.tagged, **value}).encode()

@@ -16,6 +16,7 @@ from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Step, Verdict, View
 from iconha_tui.errors import Trouble
+from iconha_tui.spec import Spec
 
 SET = "iconha-maintenance"
 """The id of the cluster_property_set that holds this program's maintenance-mode."""
@@ -69,6 +70,14 @@ def paused_here(ctx: Context, node: str) -> bool:
         raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
 
 
+def told_of_address(spec: Spec, status: ClusterStatus) -> Facts:
+    """What the cluster says of the address: held: whether a node has it; active: which; paused: whether failover is off."""
+    resource = status.resource(spec.elastic_ip.id)
+    holder = resource.nodes[0] if resource and resource.active and resource.nodes else None
+    facts = {"held": holder is not None, "paused": status.options.get("maintenance-mode") == "true"}
+    return facts | ({"active": holder} if holder in spec.names else {})
+
+
 class OfTheCluster(Step):
     """A step that is carried out once, on the node that holds the address."""
 
@@ -105,18 +114,13 @@ class Paused(OfTheCluster):
                 "Pacemaker does not run: there is nothing to leave alone", now | {"held": False, "paused": False}
             )
         name, status = seen
-        resource = status.resource(ctx.spec.elastic_ip.id)
-        holder = resource.nodes[0] if resource and resource.active and resource.nodes else None
-        paused = status.options.get("maintenance-mode") == "true"
-        facts = now | {"held": holder is not None, "paused": paused}
-        if holder in ctx.spec.names:
-            facts["active"] = holder
+        facts = {**now, **told_of_address(ctx.spec, status)}
         view = View(ctx.spec, {**ctx.view.facts, **facts})
         if not self.due(view):
             return Done("no restart is due", facts)
-        if holder is None:
+        if not facts["held"]:
             return Done("no node holds the address: there is nothing to leave alone", facts)
-        if paused:
+        if facts["paused"]:
             return Done(f"maintenance mode is on, by {name}'s word", facts)
         return Needed("A restart is due, and the pair serves.", facts)
 

@@ -12,7 +12,7 @@ from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
-from iconha_tui.stages import records
+from iconha_tui.stages import maintenance, records
 from iconha_tui.text import clean
 
 PROPERTY_MEANS = {
@@ -94,7 +94,8 @@ class Online(Step):
         status = read_status(ctx, target)
         if status is None:
             return Needed("Pacemaker does not run.", {f"{target}.pacemaker_runs": False})
-        facts = {f"{target}.pacemaker_runs": True}
+        # What this stage, or the one before, has started is what the previews of the next ones rest on.
+        facts = {f"{target}.pacemaker_runs": True, **maintenance.told_of_address(ctx.spec, status)}
         offline = [
             name for name in ctx.spec.names if not ((node := status.node(name)) and node.online and not node.pending)
         ]
