@@ -25,7 +25,7 @@ rm -r /root/cases; ip address del 10.0.0.11/24 dev lo
 """
 
 
-@on_pairs(("bookworm", "crm"))
+@on_pairs(("bookworm", "pcs"))
 def test_the_checker_passes_nothing_that_corosync_refuses(built_pair: Pair) -> None:
     texts = dict(enumerate(cases(COUNT, seed=int(time.time()) // 86_400)))
     copy_to(built_pair.lab, texts)

@@ -117,6 +117,9 @@ def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
             FIRST, ["sh", "-c", "grep -c 'Result of start operation for elastic-ip' /var/log/pacemaker/pacemaker.log"]
         ).stdout
     )
+    spec.elastic_ip.monitor.interval = MONITOR
+    pair.spec.write_text(dumps(spec))
+    pair.run()  # nothing is left to put back
 
 
 def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_the_node_and_leaves_the_address(

@@ -214,7 +214,11 @@ def test_killed_at_each_action_of_a_change_the_pair_is_never_left_down(built: Be
 
 @pytest.mark.parametrize(
     ("step", "port"),
-    [("corosync.pause", 5414), ("corosync.restart_standby", 5416), ("corosync.restart_active", 5418)],
+    [
+        pytest.param("corosync.pause", 5414, marks=pytest.mark.slow),
+        ("corosync.restart_standby", 5416),
+        pytest.param("corosync.restart_active", 5418, marks=pytest.mark.slow),
+    ],
     ids=["before the first restart", "after the standby's", "after both"],
 )
 def test_a_run_that_is_stopped_says_that_failover_is_paused(built: Bench, step: str, port: int, table: Table) -> None:

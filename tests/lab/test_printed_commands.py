@@ -36,12 +36,14 @@ def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_ho
         line for line in told(built_pair.state, built_pair.name, "Test a failover") if line.startswith("sudo ")
     ]
     typed(built_pair, SECOND, out)
+    built_pair.settled(SECOND)
     wait_until(
         lambda: status(built_pair) == ("not_ready", SECOND),
         what=f"the address on {SECOND}, and {FIRST} on standby",
         every=5,
     )
     typed(built_pair, SECOND, back)
+    built_pair.settled(SECOND)
     wait_until(
         lambda: status(built_pair) == ("ready", SECOND), what=f"a pair that is ready, the address on {SECOND}", every=5
     )

@@ -108,7 +108,7 @@ def footprint(pair: Pair) -> dict[str, frozenset[str]]:
 
 
 def at_rest(pair: Pair) -> dict[str, frozenset[str]] | None:
-    """Its footprint, once the pair itself changes nothing any more, for longer than its agent's looks are apart."""
+    """Its footprint, once the pair itself changes nothing any more."""
     before = footprint(pair)
     time.sleep(15)
     return before if footprint(pair) == before else None
@@ -132,7 +132,7 @@ def test_a_status_sends_only_what_reads_and_leaves_the_nodes_as_they_are(
 
     monkeypatch.setattr(Endpoint, "make_request", make_request)
     monkeypatch.setattr(paramiko.Channel, "exec_command", exec_command)
-    pair.sh(FIRST, "crm_resource --wait --timeout 600s")  # what the build has begun is itself a change
+    pair.settled(FIRST)  # what the build has begun is itself a change
     before = wait_until(lambda: at_rest(pair), what="a pair at rest")
     watcher = status.watch(session(pair), every=0.2)
     watcher.start()
@@ -185,6 +185,7 @@ def test_all_parts_of_a_real_pair_are_known(pair: Pair) -> None:
 def test_a_move_is_told_with_its_time_and_a_standby_is_a_problem(pair: Pair) -> None:
     began = int(clock(pair, SECOND))  # the CIB's times are whole seconds
     pair.sh(FIRST, f"crm_attribute --type nodes --node {FIRST} --name standby --update on")
+    pair.settled(SECOND)
     moved_there = f"elastic-ip moved from {FIRST} to {SECOND}"
     said = [f"{FIRST} is on standby: nothing can move to it."]
     report = seen(
@@ -199,15 +200,19 @@ def test_a_move_is_told_with_its_time_and_a_standby_is_a_problem(pair: Pair) -> 
     assert report.resources[0].since == start_began(pair, SECOND)
     assert start_began(pair, SECOND) <= moved.at <= start_ended(pair, SECOND) + 0.001
     pair.sh(FIRST, f"crm_attribute --type nodes --node {FIRST} --name standby --delete")
+    pair.settled(SECOND)
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 
 def test_a_failure_is_counted_and_told(pair: Pair) -> None:
     pair.sh(FIRST, f"crm_resource --fail --resource elastic-ip --node {FIRST}")
+    pair.settled(SECOND)
     report = seen(pair, lambda found: found.resources and found.resources[0].failcounts[FIRST], "a failure that counts")
     assert any("has failed" in warning for warning in report.warnings)
-    assert any(event.kind == "failed" and event.node == FIRST for event in report.events)
+    failed = [event for event in report.events if event.kind == "failed" and event.node == FIRST]
+    assert len(failed) == report.resources[0].failcounts[FIRST] == 1, "the counter and the events agree"
     pair.sh(FIRST, "crm_resource --cleanup --resource elastic-ip")
+    pair.settled(SECOND)
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 
@@ -222,6 +227,7 @@ def test_a_cluster_that_is_stopped_on_one_node_is_told_by_it_and_by_the_other(pa
     assert (report.seen_by, report.nodes[0].online, report.nodes[0].answers) == (SECOND, False, True)
     assert any(event.kind == "left" and event.node == FIRST for event in report.events)
     pair.sh(FIRST, "systemctl start corosync pacemaker")
+    pair.settled(SECOND)
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 

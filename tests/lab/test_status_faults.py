@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pairs import Pair, as_who_signs_in, on_pairs
+from pairs import FIRST, Pair, as_who_signs_in, on_pairs
 from printed import typed_here
 from status_faults import EXIT_CODES, FAULTS, Fault, Stage
 
@@ -37,7 +37,8 @@ def wait(pair: Pair, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """The first answer of which it is true; the last one where there is none."""
     deadline = time.monotonic() + PATIENCE
     while not true(told := ask(pair)) and time.monotonic() < deadline:
-        time.sleep(5)  # to ask takes as many seconds of CPU time, which the cluster needs too
+        time.sleep(3)  # to ask takes seconds of CPU time, which the cluster needs too
+        pair.sh(FIRST, "crm_resource --wait --timeout 60s")
     return told
 
 
