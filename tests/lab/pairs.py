@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tomllib
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,9 +44,11 @@ CREDENTIALS = {"crm": "keys", "pcs": "role"}
 """The shells, and the nodes' credentials that go with each here."""
 
 
-def on_pairs(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
-    """Runs a test on each of these pairs: (Debian suite, cluster shell)."""
-    return pytest.mark.parametrize("built_pair", pairs, indirect=True, ids="-".join)
+def on_pairs(*pairs: tuple[str, str], slow: Sequence[tuple[str, str]] = ()) -> pytest.MarkDecorator:
+    """Runs a test on each of these pairs: (Debian suite, cluster shell). slow: on these in `make reliability` alone."""
+    each = [pytest.param(pair, id="-".join(pair)) for pair in pairs]
+    each += [pytest.param(pair, id="-".join(pair), marks=pytest.mark.slow) for pair in slow]
+    return pytest.mark.parametrize("built_pair", each, indirect=True)
 
 
 @dataclass

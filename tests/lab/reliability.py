@@ -60,16 +60,14 @@ def main() -> int:
 
 
 def modules() -> list[Path]:
-    """The modules whose tests make faults: those that name a section of the page. And the guide's and the status's, with what
-    is slow of them.
+    """The modules whose tests make faults, which name a section of the page; those with tests that are slow; and the guide's.
 
     The one that takes longest comes first: each is one worker's.
     """
-    named = (path for path in HERE.glob("test_*.py") if re.search(r"^SECTION = ", path.read_text(), re.MULTILINE))
-    return sorted(
-        [*named, HERE / "test_guide.py", HERE / "test_status_faults.py"],
-        key=lambda path: (path.stem != "test_interruption", path),
+    named = (
+        path for path in HERE.glob("test_*.py") if re.search(r"^SECTION = |\bslow\b", path.read_text(), re.MULTILINE)
     )
+    return sorted({*named, HERE / "test_guide.py"}, key=lambda path: (path.stem != "test_interruption", path))
 
 
 def _run(file: Path, only: str | None) -> int:

@@ -16,7 +16,9 @@ from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 from iconha_tui.summary import _Told
 
-pytestmark = on_pairs(("bookworm", "crm"), ("trixie", "crm"), ("bookworm", "pcs"))
+EVERYWHERE = on_pairs(("bookworm", "crm"), ("trixie", "crm"), ("bookworm", "pcs"))
+ALIKE = on_pairs(("bookworm", "crm"), slow=[("trixie", "crm"), ("bookworm", "pcs")])
+"""What is told in the same words whatever the suite and the shell are."""
 
 
 def typed(pair: Pair, node: str, command: str) -> None:
@@ -31,6 +33,7 @@ def status(pair: Pair) -> tuple[str, str]:
     return found["verdict"], found["holder_by_cluster"] if found["agree"] else ""
 
 
+@EVERYWHERE
 def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_hold_it_again(built_pair: Pair) -> None:
     out, back = [
         line for line in told(built_pair.state, built_pair.name, "Test a failover") if line.startswith("sudo ")
@@ -49,6 +52,7 @@ def test_the_failover_test_of_the_summary_moves_the_address_and_lets_the_node_ho
     )
 
 
+@ALIKE
 def test_the_way_in_that_the_summary_tells_leads_to_the_active_machine(built_pair: Pair) -> None:
     (way,) = [line for line in told(built_pair.state, built_pair.name, "Test a failover") if line.startswith("ssh ")]
     known = built_pair.state / "known_hosts"
@@ -65,6 +69,7 @@ def test_the_way_in_that_the_summary_tells_leads_to_the_active_machine(built_pai
     assert done.stdout.strip() == own
 
 
+@EVERYWHERE
 def test_what_sentences_tell_to_type_on_a_node_does_what_they_say(built_pair: Pair) -> None:
     failed = []
     for printed, told_as in ON_A_NODE.items():
@@ -82,6 +87,7 @@ def test_what_sentences_tell_to_type_on_a_node_does_what_they_say(built_pair: Pa
     assert not failed, "\n".join(failed)
 
 
+@EVERYWHERE
 def test_the_address_is_let_go(built_pair: Pair) -> None:
     """What a summary tells of machines that were there before, whom nobody terminates."""
     spec, store = loads(built_pair.spec.read_text()), Store(built_pair.state)
@@ -96,6 +102,7 @@ def test_the_address_is_let_go(built_pair: Pair) -> None:
     )
 
 
+@ALIKE
 def test_what_a_monitor_is_told_to_ask_ends_with_0(built_pair: Pair) -> None:
     (asks,) = [line for line in told(built_pair.state, built_pair.name, "Watch it") if line.startswith("iconha-tui ")]
     done = built_pair.program(*asks.split()[-3:])

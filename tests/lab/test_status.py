@@ -25,7 +25,8 @@ from iconha_tui.status.eyes import look as look_script
 from iconha_tui.status.report import Report, json_schema
 from iconha_tui.store import Store
 
-pytestmark = on_pairs(("bookworm", "crm"), ("trixie", "crm"))
+ON_BOTH = on_pairs(("bookworm", "crm"), ("trixie", "crm"))
+ON_ONE = on_pairs(("bookworm", "crm"), slow=[("trixie", "crm")])
 
 
 @pytest.fixture
@@ -114,6 +115,7 @@ def at_rest(pair: Pair) -> dict[str, frozenset[str]] | None:
     return before if footprint(pair) == before else None
 
 
+@ON_BOTH
 def test_a_status_sends_only_what_reads_and_leaves_the_nodes_as_they_are(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +161,7 @@ def test_a_status_sends_only_what_reads_and_leaves_the_nodes_as_they_are(
     assert {node: sorted(now ^ before[node])[:20] for node, now in footprint(pair).items()} == {FIRST: [], SECOND: []}
 
 
+@ON_BOTH
 def test_all_parts_of_a_real_pair_are_known(pair: Pair) -> None:
     report = seen(pair, lambda found: not any(source.trouble for source in found.sources), "an answer of every part")
     assert len(report.sources) == 8
@@ -182,6 +185,7 @@ def test_all_parts_of_a_real_pair_are_known(pair: Pair) -> None:
     jsonschema.validate(json.loads(json.dumps(report.to_dict())), json_schema())
 
 
+@ON_BOTH
 def test_a_move_is_told_with_its_time_and_a_standby_is_a_problem(pair: Pair) -> None:
     began = int(clock(pair, SECOND))  # the CIB's times are whole seconds
     pair.sh(FIRST, f"crm_attribute --type nodes --node {FIRST} --name standby --update on")
@@ -204,6 +208,7 @@ def test_a_move_is_told_with_its_time_and_a_standby_is_a_problem(pair: Pair) -> 
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 
+@ON_ONE
 def test_a_failure_is_counted_and_told(pair: Pair) -> None:
     pair.sh(FIRST, f"crm_resource --fail --resource elastic-ip --node {FIRST}")
     pair.settled(SECOND)
@@ -216,6 +221,7 @@ def test_a_failure_is_counted_and_told(pair: Pair) -> None:
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 
+@ON_ONE
 def test_a_cluster_that_is_stopped_on_one_node_is_told_by_it_and_by_the_other(pair: Pair) -> None:
     pair.sh(FIRST, "systemctl stop pacemaker corosync")
     said = f"{FIRST}: the cluster does not run there (corosync inactive, pacemaker inactive)."
@@ -231,6 +237,7 @@ def test_a_cluster_that_is_stopped_on_one_node_is_told_by_it_and_by_the_other(pa
     seen(pair, lambda found: found.verdict == "ready", "a pair that is ready")
 
 
+@ON_ONE
 def test_without_aws_credentials_the_nodes_are_found_where_they_were(pair: Pair) -> None:
     report = look(pair)
     config: Path = pair.lab.aws_config_file
@@ -249,6 +256,7 @@ def test_without_aws_credentials_the_nodes_are_found_where_they_were(pair: Pair)
     assert aws["trouble"]
 
 
+@ON_BOTH
 def test_a_node_that_dies_keeps_its_last_values_with_their_age(pair: Pair) -> None:
     victim = look(pair).holder_by_cluster
     survivor = SECOND if victim == FIRST else FIRST

@@ -18,7 +18,7 @@ from iconha_tui.lab.shell import as_root, run
 SUITES = ("bookworm", "trixie")
 DEFAULT_SUITE = "bookworm"
 REPOSITORY = "localhost/iconha-lab"
-FORMAT = "1"
+FORMAT = "2"
 """Raise it when the recipe changes in a way that an older image must not be taken for."""
 
 INCLUDE = (
@@ -95,8 +95,9 @@ def _build(suite: str, name: str, progress: Progress) -> None:
         settings.write_text(host.apt_settings())
         tar = folder / "node.tar"
         argv = ["mmdebstrap", "--mode=root", "--variant=apt", f"--include={INCLUDE}", f"--aptopt={settings}"]
-        # The cache is cleaned by hand below: mmdebstrap's own cleaning would take the prefetched packages too.
-        argv += ["--skip=cleanup/apt/cache"]
+        # The cache is cleaned by hand below: mmdebstrap's own cleaning would take the prefetched packages too. The lists stay,
+        # so that `apt-get update` of a node has to ask only whether they are new.
+        argv += ["--skip=cleanup/apt/cache", "--skip=cleanup/apt/lists"]
         for hook in (
             f'printf "{DPKG}" > "$1"/etc/dpkg/dpkg.cfg.d/60-iconha-lab',
             'rm -f "$1"/var/cache/apt/archives/*.deb',
