@@ -10,7 +10,7 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.events import Mount, ScreenResume
+from textual.events import Compose, Mount, ScreenResume
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -29,30 +29,34 @@ CLIPBOARD = 100_000
 """Characters that terminals take into the clipboard; of more, many take nothing."""
 
 
-class StyledOnce:
-    """A screen whose widgets are styled once as it opens. By itself Textual styles all of them three times: as they are mounted,
-    as the screen gets the classes of its size, and as it is resumed, which is said of a new screen too."""
+class OpenedAtOnce(Screen[Answer]):
+    """A screen that is styled once as it opens, and laid out and painted when all of it is there.
+
+    By itself Textual styles every widget three times: as it is mounted, as the screen gets the classes of its size, and as the
+    screen is resumed, which is said of a new one too.
+    """
 
     _opened = False
 
-    def on_compose(self) -> None:
-        """It has the classes of its size before there is anything in it."""
-        screen = cast("Screen[Any]", self)
-        breakpoints = (screen.app.HORIZONTAL_BREAKPOINTS, screen.app.VERTICAL_BREAKPOINTS)
-        for extent, classes in zip(screen.app.size, breakpoints, strict=True):
-            screen.add_class(max(one for one in classes if one[0] <= extent)[1], update=False)
+    @on(Compose)
+    def _hold_back(self) -> None:
+        breakpoints = (self.app.HORIZONTAL_BREAKPOINTS or [], self.app.VERTICAL_BREAKPOINTS or [])
+        for extent, classes in zip(self.app.size, breakpoints, strict=True):
+            self.add_class(max(one for one in classes if one[0] <= extent)[1], update=False)
         self._batch = ExitStack()
-        self._batch.enter_context(screen.app.batch_update())
+        self._batch.enter_context(self.app.batch_update())
 
-    def on_mount(self) -> None:
-        cast("Screen[Any]", self).call_later(self._batch.close)
+    @on(Mount)
+    def _let_through(self) -> None:
+        self.call_later(self._batch.close)
 
-    def on_screen_resume(self, event: ScreenResume) -> None:
+    @on(ScreenResume)
+    def _style_once(self, event: ScreenResume) -> None:
         event.refresh_styles = self._opened
         self._opened = True
 
 
-class WizardScreen(StyledOnce, Screen[None]):
+class WizardScreen(OpenedAtOnce[None]):
     """A whole screen. topic: its page in assets/help."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,7 +118,7 @@ class WizardScreen(StyledOnce, Screen[None]):
         show_keys(self)
 
 
-class Dialog(StyledOnce, ModalScreen[Answer]):
+class Dialog(ModalScreen[Answer], OpenedAtOnce[Answer]):  # the first is the one whose CSS counts
     """A box above a screen: a question, or something to read. Its text says what it is for; F1 and ? list its keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
