@@ -474,7 +474,6 @@ FAULTS = (
         **service("both", "stop", "start", "pacemaker"),
         verdict="down",
         reason="cluster_stopped",
-        quick=True,
         mended=True,
     ),
     Fault(
