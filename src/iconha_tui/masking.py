@@ -62,9 +62,11 @@ class Masks:
 
     def _without_pieces(self, line: str, begun: list[str], ended: list[str]) -> str:
         """A line that may end, begin or lie amid a secret that was cut into lines. begun, ended: the forms that may be in it."""
-        bare = line.strip(_AROUND)
-        if len(bare) >= PIECE and " " not in bare and bare in self._all:
-            return line.replace(bare, self._mask)
+        bare = line.strip()
+        # What may stand around a piece may also be its own first or last character.
+        for amid in dict.fromkeys((bare, bare.lstrip(_AROUND), bare.rstrip(_AROUND), bare.strip(_AROUND))):
+            if len(amid) >= PIECE and " " not in amid and amid in self._all:
+                return line.replace(amid, self._mask)
         starts = [
             at for form in begun for at in _places(form[:PIECE], line) if form.startswith(line[at:].rstrip(_AROUND))
         ]

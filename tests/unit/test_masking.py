@@ -104,6 +104,16 @@ def test_a_secret_that_a_line_cuts_in_two_tells_less_than_a_piece(secret: str, d
     assert [known.hide(line) for line in lines] == together.split("\n"), "also where each is all that was read"
 
 
+@pytest.mark.parametrize("piece", ["\\d{3}$|(", "d{3}$|('", "'d{3}$|.", '"d{3}$|(?'])
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_piece_amid_a_secret_is_known_by_all_its_characters(piece: str, indent: str) -> None:
+    """Also where the first or the last of them is one that may stand around a piece."""
+    secret = f"^(.*)[a-z]+{piece}P<x>w)"
+    hidden = masks(secret).hide(f"^(.*)[a-z]+\n{indent}{piece}\nP<x>w)")
+    assert told(hidden, secret) == []
+    assert hidden.count("\n") == 2
+
+
 def test_base64_over_several_lines_is_masked() -> None:
     for shift in range(3):
         coded = base64.b64encode(b"x" * (40 + shift) + TOKEN.encode() + b"y" * 50).decode()
