@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -141,6 +142,21 @@ async def test_escape_leads_out_of_every_screen(app: IconhaApp, world: World) ->
             await press(pilot, "up", "up", "up")
             app.open_named("fresh" + way[0] + str(len(way)))
             await until(pilot, lambda: app.screen.query("Form"))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 8])
+async def test_a_screen_that_is_closed_while_it_opens_leaves_one_that_is_painted(app: IconhaApp, turns: int) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.focused is not None)
+        for _ in range(3):
+            app.push_screen(Keys(app.screen))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            app.pop_screen()
+        await pilot.pause()
+        assert app._batch_count == 0
+        await press(pilot, "n")
+        await shows(pilot, "A new cluster")
 
 
 async def test_f1_helps_and_a_question_mark_lists_keys(app: IconhaApp) -> None:

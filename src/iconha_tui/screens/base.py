@@ -10,7 +10,7 @@ from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.events import Compose, Mount, ScreenResume
+from textual.events import Compose, Mount, ScreenResume, Unmount
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -49,6 +49,11 @@ class OpenedAtOnce(Screen[Answer]):
     @on(Mount)
     def _let_through(self) -> None:
         self.call_later(self._batch.close)
+
+    @on(Unmount)
+    def _is_gone(self) -> None:
+        """Also where it is closed before it was there: the app would paint nothing any more."""
+        self._batch.close()
 
     @on(ScreenResume)
     def _style_once(self, event: ScreenResume) -> None:
