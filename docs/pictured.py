@@ -15,6 +15,7 @@ from threading import Event as Gate
 from typing import Any
 
 import iconha_tui
+from iconha_tui.engine.actions import Run
 from iconha_tui.engine.events import (
     ActionFinished,
     ActionStarted,
@@ -281,7 +282,8 @@ class ToldSession(Session):
             for index, action in enumerate(actions := step.plan(ctx.view, target), start=1):
                 shown = action.shown()
                 command = next((line for line in shown.splitlines() if "apt-get" in line), command)
-                emit(ActionStarted(stage.name, step.id, target, index, len(actions), shown, action.why))
+                long = isinstance(action, Run) and action.long
+                emit(ActionStarted(stage.name, step.id, target, index, len(actions), shown, action.why, long))
                 if lines and target != AWS:
                     emit(Output(stage.name, step.id, target, lines))
                     break

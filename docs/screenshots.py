@@ -14,9 +14,11 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tes
 
 from pictured import FOUND, ONE, Clock, Pictured, stopped_clocks  # noqa: E402
 from status_world import TWO, Pair, PairEyes  # noqa: E402
+from textual.widgets import TabbedContent  # noqa: E402
 
 from iconha_tui.app import IconhaApp  # noqa: E402
 from iconha_tui.screens.preflight import Preflight  # noqa: E402
+from iconha_tui.screens.stop import StopRun  # noqa: E402
 from iconha_tui.spec import Spec  # noqa: E402
 from iconha_tui.status.watcher import Watcher  # noqa: E402
 from iconha_tui.store import Store  # noqa: E402
@@ -121,11 +123,13 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     world.clock.now += 29
     yield "a run"
     await press("f9")
+    await until(pilot, lambda: isinstance(app.screen, StopRun))
     yield "a question"
     await press("escape")
+    await until(pilot, lambda: not isinstance(app.screen, StopRun))
     world.fails = world.hold
     world.gate.set()
-    await until(pilot, lambda: not app.busy)
+    await until(pilot, lambda: not app.busy and app.screen.query_one(TabbedContent).active == "progress")
     yield "a failure"
     await press("ctrl+p")
     await until(pilot, lambda: app.screen.query("CommandList.--visible"))
