@@ -6,13 +6,16 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "tests" / "unit")]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), *(str(HERE.parent / "tests" / part) for part in ("unit", "lab"))]
 
 from pictured import FOUND, ONE, Clock, Pictured, stopped_clocks  # noqa: E402
+from piloted import press as pressed  # noqa: E402
+from piloted import rest, until  # noqa: E402
 from status_world import TWO, Pair, PairEyes  # noqa: E402
 from textual.widgets import TabbedContent  # noqa: E402
 
@@ -54,20 +57,12 @@ class PicturedApp(IconhaApp):
         return Watcher(self.store.spec(name), PairEyes(self.pair), every=60)
 
 
-async def until(pilot: Pilot, true: Callable[[], Any]) -> None:
-    """Waits for something to come true."""
-    for _ in range(1500):
-        if true():
-            return
-        await pilot.pause(0.02)
-    raise TimeoutError("this never came true")
-
-
 async def still(pilot: Pilot) -> str:
     """The picture of the screen once nothing on it changes any more."""
     last = ""
     for _ in range(60):
-        await pilot.pause(0.1)
+        await asyncio.sleep(0.1)
+        await rest(pilot)
         now = pilot.app.export_screenshot(title="iconha-tui")
         if now == last:
             return str(now)
@@ -80,8 +75,7 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     app = pilot.app
 
     async def press(*keys: str) -> None:
-        await pilot.press(*keys)
-        await pilot.pause()
+        await pressed(pilot, *keys)
 
     async def run() -> None:
         await press("f5")
@@ -198,4 +192,4 @@ async def draw(folder: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LC_ALL="C.UTF-8")
-    asyncio.run(draw(Path(__file__).parent))
+    asyncio.run(draw(HERE))

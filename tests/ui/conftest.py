@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.events import Paste
-from textual.pilot import Pilot
-from waiting import BOUND
+from piloted import Pressed, press, text, until
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.store import Store
@@ -19,7 +16,6 @@ from iconha_tui.store import Store
 from .fakes import World, stages
 
 SIZES = [(80, 24), (120, 40)]
-Pressed = Pilot[None]
 
 # An app is some ten thousand objects, of which none is garbage before its end: to look for it as often as Python does takes a
 # fifth of the tests' CPU time.
@@ -61,28 +57,6 @@ def size(request: pytest.FixtureRequest) -> tuple[int, int]:
     return found
 
 
-async def until(pilot: Pressed, true: Callable[[], Any]) -> None:
-    """Waits for something to come true, while the screen goes on."""
-    deadline = time.monotonic() + BOUND
-    await pilot.pause(0.02)
-    while not true():
-        assert time.monotonic() < deadline, f"not true; on the screen:\n{text(pilot.app)}"
-        await pilot.pause(0.02)
-    await pilot.pause()
-
-
-async def press(pilot: Pressed, *keys: str) -> None:
-    """Presses keys, and lets the screen come to rest."""
-    await pilot.press(*keys)
-    await pilot.pause()
-
-
-async def paste(pilot: Pressed, words: str) -> None:
-    """What the terminal sends where the operator pastes: long texts come in at once."""
-    pilot.app.post_message(Paste(words))
-    await pilot.pause()
-
-
 async def shows(pilot: Pressed, words: str) -> None:
     """Waits for words to be on the screen."""
     await until(pilot, lambda: words in text(pilot.app))
@@ -99,9 +73,3 @@ async def run_stage(pilot: Pressed) -> None:
     await press(pilot, "f5")
     await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
     await pilot.pause(0.1)
-
-
-def text(app: Any) -> str:
-    """What is on the screen, as text."""
-    lines = app.screen._compositor.render_strips(app.size)
-    return "\n".join("".join(segment.text for segment in strip).replace("\u00a0", " ").rstrip() for strip in lines)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from piloted import Pressed, press, rest, text, until
 from textual.widgets import OptionList
 
 from iconha_tui.app import IconhaApp
@@ -20,7 +21,7 @@ from iconha_tui.widgets.conf_pane import ConfTitle
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
 
-from .conftest import Pressed, press, shows, text, until
+from .conftest import shows
 
 Make = Callable[..., IconhaApp]
 ADDRESSES = {"PRep-01.private_ip": "10.0.0.11", "PRep-02.private_ip": "10.0.0.12"}
@@ -33,7 +34,7 @@ async def at_corosync(pilot: Pressed, **facts: Any) -> IconhaApp:
     app.session.ctx.learn(ADDRESSES | facts)
     app.show_stage("corosync")
     await until(pilot, lambda: app.screen.query(ConfArea))
-    await pilot.pause()
+    await rest(pilot)
     return app  # type: ignore[no-any-return]
 
 
@@ -133,7 +134,7 @@ async def test_from_finding_to_finding_by_key_list_and_click(opened: IconhaApp) 
         assert opened.focused is area
         assert area.cursor_location[0] + 1 == lines[1]
         await pilot.click(OptionList, offset=(3, 1))
-        await pilot.pause()
+        await rest(pilot)
         assert opened.focused is area
         assert area.cursor_location[0] + 1 in (lines[0], lines[1])
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from piloted import Pressed, paste, press, text, until
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.config import Config
@@ -32,7 +33,7 @@ from iconha_tui.screens.welcome import SavedClusters, Welcome
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
-from .conftest import Pressed, paste, press, run_stage, shows, text, until
+from .conftest import run_stage, shows
 from .fakes import TITLES, World
 
 Make = Callable[..., IconhaApp]

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from piloted import Pressed, press, rest, text, until
 from textual.widgets import DataTable, Input
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.cluster import shells
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, View
+from iconha_tui.screens.stage import StageScreen
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 from iconha_tui.stages.elastic_ip import creation
@@ -24,7 +26,7 @@ from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Hanging
 from iconha_tui.widgets.preview import CommandPreview
 
-from .conftest import Pressed, begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import World
 
 Make = Callable[..., IconhaApp]
@@ -54,7 +56,7 @@ async def at(pilot: Pressed, stage: str, **facts: Any) -> IconhaApp:
     app.session.ctx.learn(FACTS | facts)
     app.show_stage(stage)
     await until(pilot, lambda: app.screen.query(Form) and app.screen.stage.name == stage)
-    await pilot.pause()
+    await rest(pilot)
     return app  # type: ignore[no-any-return]
 
 
@@ -240,9 +242,11 @@ async def test_regions_profiles_and_keys_are_chosen_from_lists(
         for path, value in (("aws.region", "ap-northeast-2"), ("aws.profile", "icon"), ("ssh.key_file", "~/.ssh/prep")):
             field(app, path).go()
             await press(pilot, "f6")
-            await until(pilot, lambda value=value: isinstance(app.focused, DataTable) and value in text(app))
+            await until(pilot, lambda value=value: isinstance(app.focused, DataTable) and app.focused.row_count)
+            assert value in text(app)
             assert ".pub" not in text(app)
             await press(pilot, "enter")
+            await until(pilot, lambda: isinstance(app.screen, StageScreen))
             await until(pilot, lambda path=path, value=value: field(app, path).value == value)
 
 

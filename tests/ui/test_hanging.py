@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from piloted import rest
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 
@@ -29,15 +30,15 @@ async def test_it_is_as_high_as_its_lines_whatever_the_width_was_before(widths: 
     async with app.run_test(size=(widths[0], 30)) as pilot:
         hanging = app.query_one(Hanging)
         hanging.show(ROWS)
-        await pilot.pause()
+        await rest(pilot)
         for width in widths:
             await pilot.resize_terminal(width, 30)
-            await pilot.pause()
+            await rest(pilot)
             lines = str(hanging.content).split("\n")
             assert max(map(len, lines)) <= hanging.size.width
             assert hanging.size.height == len(lines)
             hanging.show(reversed(ROWS))
-            await pilot.pause()
+            await rest(pilot)
             assert hanging.size.height == len(str(hanging.content).split("\n"))
             hanging.show(ROWS)
-            await pilot.pause()
+            await rest(pilot)

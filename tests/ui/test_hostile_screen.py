@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
+from piloted import press, rest, text, until
 from textual.events import Paste
 from textual.widgets import Input
 
@@ -17,7 +18,7 @@ from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
-from .conftest import begin, press, shows, text, until
+from .conftest import begin, shows
 from .fakes import World
 
 Make = Callable[..., IconhaApp]
@@ -74,7 +75,7 @@ async def test_a_damaged_and_hostile_journal_is_said_and_opens(wizard: Make, sto
     )
     app = wizard()
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await shows(pilot, "icon")
+        await shows(pilot, "Saved clusters")
         assert controls(app) == []
         await press(pilot, "enter")
         await shows(pilot, "damaged")
@@ -95,7 +96,7 @@ async def test_clusters_that_cannot_be_read_stop_no_other(wizard: Make, store: S
         await shows(pilot, "good")
         for name in ("cut", "newer", "odd"):
             app.open_named(name)
-            await pilot.pause()
+            await rest(pilot)
         await shows(pilot, "cut short")
         assert app.is_running
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from piloted import press, rest, text, until
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.content import Content
@@ -38,7 +39,7 @@ from iconha_tui.store import Store
 from iconha_tui.widgets.conf_diff import DiffArea
 from iconha_tui.widgets.looks import Looks
 
-from .conftest import begin, press, shows, text, until
+from .conftest import begin, shows
 from .fakes import World, stages
 from .tour import save_a_cluster, tour
 
@@ -111,7 +112,9 @@ def in_a_terminal(folder: Path, seconds: float = BOUND) -> str:
             **os.environ,
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
-            "PYTHONPATH": os.pathsep.join([str(here.parent), *(str(here.parent / each) for each in ("unit", "lab"))]),
+            "PYTHONPATH": os.pathsep.join(
+                [str(here.parent), *(str(here.parent / each) for each in ("unit", "lab", "../docs"))]
+            ),
         },
     )
     os.close(theirs)
@@ -171,7 +174,7 @@ async def test_no_widget_paints_anything_but_text() -> None:
     app = Shown()
     async with app.run_test(size=(120, 60), notifications=True) as pilot:
         app.notify(HOSTILE, markup=False)
-        await pilot.pause()
+        await rest(pilot)
         painted = text(app).replace("\n", "")
         assert "drow" in painted
         assert texts.unmoving(painted.replace("\u00a0", " ")) == painted.replace("\u00a0", " ")
@@ -232,12 +235,12 @@ async def test_whatever_is_typed_into_every_field_of_every_stage_breaks_nothing(
             for field in app.screen.query("Form Input").results(Input):
                 before = field.value
                 field.value = words
-                await pilot.pause()
+                await rest(pilot)
                 assert texts.unmoving(text(app).replace("\n", "")) == text(app).replace("\n", "")
                 app.spec.model_validate(app.spec.model_dump())  # what is kept holds together still
                 field.value = before
                 seen += 1
-            await pilot.pause()
+            await rest(pilot)
         assert seen > 20
         assert app.is_running
         assert Spec.model_validate(app.spec.model_dump()) == app.spec

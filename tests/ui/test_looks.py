@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from piloted import press, rest, text, until
 from textual.color import Color
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
@@ -26,7 +27,7 @@ from iconha_tui.widgets.filters import FewColours
 from iconha_tui.widgets.keys import KeyLine, key_name, ours
 from iconha_tui.widgets.too_small import TooSmall
 
-from .conftest import begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import World
 from .tour import save_a_cluster, screens, tour
 
@@ -99,10 +100,10 @@ async def test_every_screen_at_the_smallest_size(app: IconhaApp, world: World, m
             focus = screen.focused
             for widget in screen.focus_chain if screen.maximized is None else ():
                 widget.focus(scroll_visible=True)
-                await pilot.pause()
+                await rest(pilot)
                 assert screen.find_widget(widget).visible_region.area > 0, f"{stop}: {widget} is out of reach"
             screen.set_focus(focus)
-            await pilot.pause()
+            await rest(pilot)
         await press(pilot, "ctrl+p")
         await shows(pilot, "Search for commands")
         assert text(app).isascii()
@@ -153,7 +154,7 @@ async def test_a_screen_that_is_closed_while_it_opens_leaves_one_that_is_painted
             for _ in range(turns):
                 await asyncio.sleep(0)
             app.pop_screen()
-        await pilot.pause()
+        await rest(pilot)
         assert app._batch_count == 0
         await press(pilot, "n")
         await shows(pilot, "A new cluster")
@@ -195,7 +196,7 @@ async def test_a_window_that_is_too_small_says_so_and_the_run_goes_on(app: Iconh
         focus = app.focused
         assert focus is not None
         await pilot.resize_terminal(60, 20)
-        await pilot.pause()
+        await rest(pilot)
         assert "too small" not in text(app)
         await pilot.resize_terminal(40, 10)
         await shows(pilot, "40 x 10")
@@ -254,8 +255,8 @@ async def test_what_is_painted_can_be_read_in_every_theme(app: IconhaApp, world:
             if stop in ("welcome", "keys", "credentials settings", "failure", "live list"):
                 for name in THEMES if stop == "failure" else (DARK.name, LIGHT.name):
                     app.theme = name
-                    await pilot.pause()
-                    await pilot.pause()
+                    await rest(pilot)
+                    await rest(pilot)
                     assert not list(unreadable(app)), (stop, name)
             if stop == "live list":
                 break
@@ -288,7 +289,7 @@ async def test_without_colours_focus_and_selection_are_attributes(
     save_a_cluster(store)
     app = wizard()
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.focused is not None)
+        await shows(pilot, "Saved clusters")
         async for stop in tour(pilot, world):
             for strip in app.screen._compositor.render_strips(app.size):
                 for segment in strip:
@@ -303,9 +304,11 @@ async def test_without_colours_focus_and_selection_are_attributes(
                     pilot, lambda: any("launch two" in said for said in _with(app, "underline"))
                 )  # has the focus
             if stop == "failure":
-                assert any("failed" in said for said in _with(app, "bold"))
+                await until(pilot, lambda: any("failed" in said for said in _with(app, "bold")))
             if stop == "live list":
-                assert any("i-0000" in said for said in _with(app, "reverse")), "the row that is chosen"
+                await until(
+                    pilot, lambda: any("i-0000" in said for said in _with(app, "reverse"))
+                )  # the row that is chosen
                 break
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from piloted import press, rest, text, until
 from textual.widgets import Input
 
 from iconha_tui.app import IconhaApp
@@ -23,7 +24,7 @@ from iconha_tui.widgets.line_view import LineView
 from iconha_tui.widgets.output import KEPT, OutputPanes, TargetLog
 from iconha_tui.widgets.scrollback import Scrollback
 
-from .conftest import begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import World
 
 Make = Callable[..., IconhaApp]
@@ -40,7 +41,7 @@ async def reading(app: IconhaApp, size: tuple[int, int] = (80, 24), lines: list[
         await until(pilot, lambda: pane.has_focus and pane.size)
         pane.add(lines)
         pane.draw()
-        await pilot.pause()
+        await rest(pilot)
         yield pilot, pane
 
 
@@ -163,7 +164,7 @@ async def test_text_is_selected_with_the_mouse_and_stays_selected_while_lines_co
         await pilot.mouse_down(offset=(pane.region.x + 1, top))
         await pilot.hover(offset=(pane.region.x + 9, top + 1))
         await pilot.mouse_up(offset=(pane.region.x + 9, top + 1))
-        await pilot.pause()
+        await rest(pilot)
         chosen = pilot.app.screen.get_selected_text()
         assert chosen.startswith(f"line {first}: ")
         assert f"line {first + 1}: ".startswith(chosen.splitlines()[1])
@@ -246,12 +247,12 @@ async def test_a_resize_while_lines_come_loses_nothing_and_keeps_the_place(wizar
             await pilot.resize_terminal(*size)
             pane.add([f"at {size}"])
             pane.draw()
-            await pilot.pause()
+            await rest(pilot)
             assert pane.text.row(pane.scroll_offset.y).number == top
         assert pane.text.lines == [*long, "at (80, 24)", "at (60, 20)", "at (120, 40)"]
         await press(pilot, "end")
         await pilot.resize_terminal(80, 24)
-        await pilot.pause()
+        await rest(pilot)
         assert "at (120, 40)" in in_sight(pane), "who reads the end stays at the end"
 
 
@@ -262,7 +263,7 @@ async def test_a_scrolled_up_pane_stands_still_while_its_oldest_lines_go(wizard:
         before = in_sight(pane)
         pane.add([f"more {n}" for n in range(100)])
         pane.draw()
-        await pilot.pause()
+        await rest(pilot)
         assert in_sight(pane) == before
 
 
@@ -349,9 +350,9 @@ async def test_the_transcript_is_read_searched_and_left(wizard: Make, world: Wor
         assert isinstance(app.screen, StageScreen)
         await press(pilot, "t")
         app.show_stage("corosync")  # as the palette does
-        await pilot.pause()
+        await rest(pilot)
         app.show_stage("packages")
-        await pilot.pause()
+        await rest(pilot)
         assert isinstance(app.screen, StageScreen)
         assert len(app.screen_stack) == 2
 

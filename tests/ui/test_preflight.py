@@ -7,6 +7,7 @@ from functools import partial
 from threading import Event
 
 import pytest
+from piloted import Pressed, press, rest, text, until
 from textual.widgets import OptionList
 
 from iconha_tui.app import IconhaApp
@@ -19,7 +20,7 @@ from iconha_tui.screens.stage import StageScreen
 from iconha_tui.session import Session
 from iconha_tui.widgets.findings import FindingList
 
-from .conftest import Pressed, begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import World, stages
 
 Make = Callable[..., IconhaApp]
@@ -366,6 +367,6 @@ async def test_what_a_node_says_is_no_markup_and_widths_are_kept_on_resize(wizar
         await shows(pilot, "[bold red]x[/]")
         assert "[@click=app.quit]mend[/] it" in text(pilot.app)
         await pilot.resize_terminal(60, 20)
-        await pilot.pause()
+        await rest(pilot)
         assert pilot.app.screen.query_one(OptionList).virtual_size.width <= 60
         assert pilot.app.screen.query_one(FindingList).chosen == evil

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from piloted import Pressed, press, rest, text, until
 from textual.content import Content
 from textual.widgets import Input, TabbedContent
 
@@ -25,7 +26,7 @@ from iconha_tui.widgets.glyphs import SPIN
 from iconha_tui.widgets.rail import StageRail
 from iconha_tui.widgets.words import Words
 
-from .conftest import Pressed, begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import TITLES, World, stages
 
 Make = Callable[..., IconhaApp]
@@ -241,7 +242,7 @@ async def test_the_second_cluster_is_estimated_by_the_first(
     world.files.clear()
     again = wizard(stages=app.stages)
     async with again.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "icon" in text(again))
+        await shows(pilot, "Saved clusters")
         await begin(pilot)
         await run_stage(pilot)
         assert again.spec.name != app.spec.name
@@ -253,12 +254,12 @@ async def test_the_rail_is_one_line_that_is_never_cut(app: IconhaApp, world: Wor
         await begin(pilot)
         await run_stage(pilot)
         app.show_stage("awscli")  # the longest title
-        await pilot.pause()
+        await rest(pilot)
         await held(pilot, world)
         for width in (80, 70, 60, 120, 80):
             await pilot.resize_terminal(width, 24)
             await until(pilot, lambda width=width: app.screen.query_one(StageRail).outer_size.width == width)
-            await pilot.pause()
+            await rest(pilot)
             assert len(rail(app)) <= width - 2
             assert re.search(r"7 of 8  AWS CLI on the machines  . running \d", rail(app)), (
                 "its name, state and time stay"
@@ -393,7 +394,7 @@ async def test_the_words_of_the_keys_can_be_clicked(app: IconhaApp, world: World
             for y, row in enumerate(text(app).splitlines()):
                 if words in row and keys.region.contains(row.index(words), y):
                     await pilot.click(offset=(row.index(words) + 1, y))
-                    await pilot.pause()
+                    await rest(pilot)
                     return
             raise AssertionError(words)
 
@@ -436,7 +437,7 @@ async def test_a_skip_asks_with_its_consequence_and_is_noted(
 
     again = wizard(stages=app.stages)
     async with again.run_test(size=size) as pilot:
-        await until(pilot, lambda: "icon" in text(again))
+        await shows(pilot, "Saved clusters")
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(again.screen, Resume) and not again.busy)
         await shows(pilot, "skipped")
@@ -445,7 +446,7 @@ async def test_a_skip_asks_with_its_consequence_and_is_noted(
         assert again.screen.stage.name == "awscli", "a look goes past what was skipped"
         world.broken.clear()
         again.show_stage("corosync")
-        await pilot.pause()
+        await rest(pilot)
         await run_stage(pilot)
         assert again.live.progress.stage("corosync").state == "done", "and a run tries it again"
 

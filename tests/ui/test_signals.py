@@ -7,11 +7,12 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from piloted import press, until
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.store import Store
 
-from .conftest import begin, press, run_stage, until
+from .conftest import begin, run_stage
 from .fakes import World
 
 Make = Callable[..., IconhaApp]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pictured import stopped_clocks
+from piloted import rest
 from pytest_textual_snapshot import SVGImageExtension
 from screenshots import a_world, still, walk
 
@@ -45,7 +46,7 @@ async def compare(
                     if await still(pilot) != pictures(name=f"{stop}, light"):
                         wrong.append(f"{stop}, light")
                     app.theme = DARK.name
-                    await pilot.pause()
+                    await rest(pilot)
     return wrong
 
 

@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from piloted import press, text, until
 from status_world import ONE, TWO, Pair, PairEyes
 from textual.containers import VerticalScroll
 from textual.widgets import DataTable
@@ -23,7 +24,7 @@ from iconha_tui.status.watcher import Watcher
 from iconha_tui.store import Store
 from iconha_tui.widgets import status_view
 
-from .conftest import press, shows, text, until
+from .conftest import shows
 
 Make = Callable[..., IconhaApp]
 

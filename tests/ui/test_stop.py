@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from piloted import Pressed, press, text, until
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.engine.events import StepFinished
@@ -16,7 +17,7 @@ from iconha_tui.screens.stop import StopRun
 from iconha_tui.store import Store
 from iconha_tui.widgets.failure import FailureBox
 
-from .conftest import Pressed, begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import SAID, World
 
 Make = Callable[..., IconhaApp]

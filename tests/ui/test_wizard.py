@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 
 import pytest
+from piloted import hurry, press, rest, text, until
+from textual.widget import Widget
 from textual.widgets import Input, TabbedContent
 
 from iconha_tui.app import IconhaApp
@@ -19,10 +21,12 @@ from iconha_tui.screens.summary import Summary
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
+from iconha_tui.widgets.choices import Choices
 from iconha_tui.widgets.fields import ChoiceField, TextField
 from iconha_tui.widgets.output import TargetLog
+from iconha_tui.widgets.preview import CommandPreview
 
-from .conftest import begin, press, run_stage, shows, text, until
+from .conftest import begin, run_stage, shows
 from .fakes import TITLES, World
 
 Make = Callable[..., IconhaApp]
@@ -106,6 +110,37 @@ async def test_a_node_that_was_renamed_has_its_pane_and_its_file_under_the_new_n
         await shows(pilot, "standby without addresses")
         await run_stage(pilot)
         assert [log.target for log in app.screen.query(TargetLog) if log.target != "aws"] == ["PRep-01", "standby"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "into"),
+    [
+        (("f8", "f4"), TargetLog),
+        (("f8", "f3"), CommandPreview),
+        (("f8", "f4", "f3", "f2"), Choices),
+        (("f8", "f4", "f2", "f3", "f4"), TargetLog),
+    ],
+)
+async def test_keys_typed_while_a_page_opens_end_in_the_tab_they_turn_to(
+    wizard: Make, keys: tuple[str, ...], into: type[Widget]
+) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        await hurry(pilot, *keys)
+        await until(pilot, lambda: isinstance(app.focused, into))
+        assert stage_of(app) == "instances"
+
+
+async def test_f4_right_after_a_run_that_a_wrong_value_holds_stays_there(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        await press(pilot, "end", *"; rm -rf /", "f4")
+        await hurry(pilot, "f5", "f4")
+        await until(pilot, lambda: isinstance(app.focused, TargetLog))
+        assert not app.busy
+        assert app.screen.query_one(TabbedContent).active == "progress"
 
 
 async def test_a_wrong_value_is_told_under_its_field_and_holds_the_run(wizard: Make, world: World) -> None:
@@ -263,7 +298,7 @@ async def test_resume_looks_first_and_goes_to_what_is_not_done(wizard: Make, wor
     ran = list(world.commands)
     again = wizard()
     async with again.run_test() as pilot:
-        await until(pilot, lambda: "icon" in text(again))
+        await shows(pilot, "Saved clusters")
         await press(pilot, "enter")
         assert isinstance(again.screen, Resume)
         await until(pilot, lambda: not again.busy)
@@ -374,7 +409,7 @@ async def test_follow_mode_ends_when_scrolled_up_and_returns_at_the_end(wizard: 
         assert "End follows again" in str(log.border_subtitle)
         log.add(["one more"])
         log.draw()
-        await pilot.pause()
+        await rest(pilot)
         assert log.scroll_y == 0
         await press(pilot, "end")
         await pilot.pause(0.4)
@@ -430,7 +465,7 @@ async def test_a_name_is_judged_as_it_is_typed(wizard: Make, store: Store) -> No
     store.save(Spec(name="icon"))
     app = wizard()
     async with app.run_test() as pilot:
-        await until(pilot, lambda: "icon" in text(app))
+        await shows(pilot, "Saved clusters")
         await press(pilot, "n")
         await shows(pilot, "icon-2")
         await press(pilot, "ctrl+u", *"a; rm")

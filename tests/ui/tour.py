@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from piloted import press, until
+
 from iconha_tui.app import IconhaApp
 from iconha_tui.preflight import Found
 from iconha_tui.screens.base import Dialog, Page, WizardScreen
@@ -16,7 +18,7 @@ from iconha_tui.screens.transcript import TranscriptScreen
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
-from .conftest import begin, press, run_stage, until
+from .conftest import begin, run_stage, shows
 from .fakes import TITLES, World
 
 FINDINGS = [
@@ -51,7 +53,7 @@ def save_a_cluster(store: Store) -> None:
 async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
     """Stops at every screen, and says where. A cluster is saved; the stop must leave the screen as it was."""
     app: IconhaApp = pilot.app
-    await until(pilot, lambda: app.focused is not None)
+    await shows(pilot, "Saved clusters")
     yield "welcome"
     for key, name in (("f1", "help"), ("question_mark", "keys"), ("n", "name"), ("d", "forget")):
         await press(pilot, key)
@@ -123,7 +125,7 @@ async def _troubled(pilot: Any, world: World) -> AsyncIterator[str]:
     world.gate.clear()
     seen = len(world.commands)
     await press(pilot, "f5")
-    await until(pilot, lambda: len(world.commands) >= seen + 2)
+    await until(pilot, lambda: len(world.commands) >= seen + 2 and len(app.live.long) == 2)
     yield "run"
     await press(pilot, "f9")
     yield "stop?"

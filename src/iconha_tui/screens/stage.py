@@ -116,7 +116,7 @@ class StageScreen(ReadingScreen):
         self.form.load(self._outlook())
         self.follow()
         self.set_interval(TELL_AGAIN, self._age)
-        self.call_after_refresh(self._focus_first)
+        self.call_after_refresh(self._focus_tab)
         self.wizard.go_on()
 
     def _age(self) -> None:
@@ -224,13 +224,21 @@ class StageScreen(ReadingScreen):
         self.set_focus(None)  # a widget that loses its tab hands its focus on, and the focus would pull its tab back
         self.query_one(TabbedContent).active = "commands-pane" if name == "commands" else name
         self.refresh(layout=True)  # else the pane that loses the focus is painted once more before the tab turns
-        self.call_after_refresh(self._focus_tab, name)
+        self.call_after_refresh(self._focus_tab)
 
-    def _focus_tab(self, name: str) -> None:
-        if name == "settings":
-            self._focus_first()
-        else:
-            (self.query_one(CommandPreview) if name == "commands" else self.page.output.raised).focus()
+    def _focus_tab(self) -> None:
+        """Into the tab that is in sight by now: keys may have turned to another since this was asked for."""
+        match self.query_one(TabbedContent).active:
+            case "settings":
+                self._focus_first()
+            case "commands-pane":
+                self.query_one(CommandPreview).focus()
+            case _:
+                self.page.output.raised.focus()
+
+    def _focus_fault(self) -> None:
+        if self.query_one(TabbedContent).active == "settings":
+            self.form.go_to_fault()
 
     async def action_run_stage(self) -> None:
         if self.wizard.busy:
@@ -256,7 +264,7 @@ class StageScreen(ReadingScreen):
         if self.form.problem:
             self.wizard.live.onward = False
             self._turn_to("settings")
-            self.call_after_refresh(self.form.go_to_fault)
+            self.call_after_refresh(self._focus_fault)
             self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
             return
         place = self.wizard.stages.index(self.stage)

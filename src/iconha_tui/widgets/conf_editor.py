@@ -179,7 +179,11 @@ class ConfEditor(Field):
     def open(self) -> None:
         """Gives the editor the whole screen."""
         self.screen.maximize(self, container=False)
-        self.call_after_refresh(self.panes[self._raised].area.focus)
+        self.call_after_refresh(self._enter)
+
+    def _enter(self) -> None:
+        if self.roomy:  # it may have given the screen back by now
+            self.panes[self._raised].area.focus()
 
     def go(self, index: int | None = None) -> None:
         """Into a node's text, at its first fault where it has one; by opening the editor where there is no room."""
