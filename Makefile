@@ -42,7 +42,7 @@ demo-down: $(READY) ## stop the demo's lab and remove all of it
 	$(BIN)/iconha-tui lab down --name $(LAB)
 
 .PHONY: test
-test: test-packages $(READY) lint ## lint, types and every test, the lab's included
+test: test-packages $(READY) ## lint, types and every test, the lab's included
 	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder --durations=20
 
 .PHONY: lint

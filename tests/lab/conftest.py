@@ -58,8 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _place(item: pytest.Item) -> tuple[int, str]:
-    """The groups that take longest come first, then the others of this folder, then all other tests."""
+    """The linters come first, then the groups that take longest, then the others of this folder, then all other tests."""
     group = group_of(item)
+    if item.path.stem == "test_lint":
+        return -1, group
     return (GROUPS.index(group) if group in GROUPS else len(GROUPS) + (not group)), group
 
 

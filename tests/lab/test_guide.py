@@ -14,7 +14,8 @@ from waiting import wait_until
 
 from iconha_tui.spec import dumps, load
 
-pytestmark = on_pairs(("bookworm", "crm"), ("bookworm", "pcs"), ("trixie", "crm"))
+EVERYWHERE = on_pairs(("bookworm", "crm"), ("bookworm", "pcs"), ("trixie", "crm"))
+ON_EACH_DEBIAN = on_pairs(("bookworm", "crm"), ("trixie", "crm"), slow=[("bookworm", "pcs")])
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def pair(built_pair: Pair) -> Pair:
     return built_pair
 
 
+@EVERYWHERE
 def test_both_nodes_are_online_and_the_address_is_on_the_first(pair: Pair) -> None:
     for node in (FIRST, SECOND):
         status = pair.crm_mon(node)
@@ -32,6 +34,7 @@ def test_both_nodes_are_online_and_the_address_is_on_the_first(pair: Pair) -> No
         assert (resource.agent, resource.started_on) == ("ocf:heartbeat:awseip", FIRST)
 
 
+@EVERYWHERE
 def test_it_is_the_cluster_of_the_picture_with_which_disturbed_builds_are_compared(pair: Pair) -> None:
     spec = load(pair.spec)
     found = picture.take(pair.lab, spec)
@@ -42,6 +45,7 @@ def test_it_is_the_cluster_of_the_picture_with_which_disturbed_builds_are_compar
     assert (found.cib, found.account) == (expected.cib, expected.account)
 
 
+@EVERYWHERE
 def test_the_run_says_that_every_stage_is_done(pair: Pair) -> None:
     ended = {each["stage"]: each["outcome"] for each in pair.first_run if each["event"] == "StageFinished"}
     assert list(ended) == [
@@ -50,6 +54,7 @@ def test_the_run_says_that_every_stage_is_done(pair: Pair) -> None:
     assert set(ended.values()) == {"done"}
 
 
+@EVERYWHERE
 def test_both_nodes_hold_the_same_key_for_root_alone(pair: Pair) -> None:
     seen = {
         pair.lab.exec(
@@ -61,6 +66,7 @@ def test_both_nodes_hold_the_same_key_for_root_alone(pair: Pair) -> None:
     assert "root:root 400 256" in seen.pop()
 
 
+@EVERYWHERE
 def test_no_secret_of_the_nodes_is_in_our_files_or_in_the_wrong_ones_of_theirs(pair: Pair) -> None:
     config = pair.lab.aws_config_file.read_text()
     secrets = [line.partition("=")[2].strip() for line in config.splitlines() if "secret_access_key" in line]
@@ -81,6 +87,7 @@ def test_no_secret_of_the_nodes_is_in_our_files_or_in_the_wrong_ones_of_theirs(p
         assert [path for path in found if path != "/root/.aws/credentials"] == []
 
 
+@EVERYWHERE
 def test_the_status_is_healthy_and_ec2_and_the_cluster_agree(pair: Pair) -> None:
     done = pair.program("status", pair.name, "--json")
     status = json.loads(done.stdout)
@@ -89,6 +96,7 @@ def test_the_status_is_healthy_and_ec2_and_the_cluster_agree(pair: Pair) -> None
     assert all(node["ports"] == {"7100": True, "9000": True} for node in status["nodes"])
 
 
+@EVERYWHERE
 def test_a_second_run_changes_nothing_and_says_so(pair: Pair) -> None:
     before = pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "configuration"]).stdout
     events = pair.run()
@@ -98,6 +106,7 @@ def test_a_second_run_changes_nothing_and_says_so(pair: Pair) -> None:
     assert pair.lab.exec(FIRST, ["cibadmin", "-Q", "-o", "configuration"]).stdout == before
 
 
+@EVERYWHERE
 def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
     began = pair.lab.exec(
         FIRST, ["sh", "-c", "grep -c 'Result of start operation for elastic-ip' /var/log/pacemaker/pacemaker.log"]
@@ -122,6 +131,7 @@ def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
     pair.run()  # nothing is left to put back
 
 
+@ON_EACH_DEBIAN
 def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_the_node_and_leaves_the_address(
     pair: Pair,
 ) -> None:

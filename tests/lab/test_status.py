@@ -185,7 +185,7 @@ def test_all_parts_of_a_real_pair_are_known(pair: Pair) -> None:
     jsonschema.validate(json.loads(json.dumps(report.to_dict())), json_schema())
 
 
-@ON_BOTH
+@ON_ONE
 def test_a_move_is_told_with_its_time_and_a_standby_is_a_problem(pair: Pair) -> None:
     began = int(clock(pair, SECOND))  # the CIB's times are whole seconds
     pair.sh(FIRST, f"crm_attribute --type nodes --node {FIRST} --name standby --update on")
@@ -257,7 +257,7 @@ def test_without_aws_credentials_the_nodes_are_found_where_they_were(pair: Pair)
     assert aws["trouble"]
 
 
-@ON_BOTH
+@ON_ONE
 def test_a_node_that_dies_keeps_its_last_values_with_their_age(pair: Pair) -> None:
     victim = look(pair).holder_by_cluster
     survivor = SECOND if victim == FIRST else FIRST

@@ -77,7 +77,6 @@ class ConfEditor(Field):
         yield Words(id="conf-note")
         with Horizontal(id="conf-panes"):
             yield from (ConfPane(node) for node in self._names)
-        yield Static(classes="field-complaint", markup=False)
 
     def on_mount(self) -> None:
         self.watch(self.screen, "maximized", self._resized, init=False)

@@ -55,7 +55,6 @@ class Field(Vertical):
                 yield hint
         if not self.short:
             yield hint
-        yield Static(classes="field-complaint", markup=False)
 
     def compose_input(self) -> ComposeResult:
         """The widget to type into."""
@@ -98,10 +97,17 @@ class Field(Vertical):
         """Says what is wrong, under the field; "" when nothing is."""
         if sentence != self.complaint:
             self.complaint = sentence
-            self.query_one(".field-complaint", Static).update(f"✗ {sentence}" if sentence else "")
+            self._complain(f"✗ {sentence}" if sentence else "")
             self.set_class(bool(sentence), "-wrong")
             if sentence and self.has_focus_within:
                 self.call_after_refresh(self.scroll_visible, animate=False)
+
+    def _complain(self, text: str) -> None:
+        """Its line is made when it is wanted first: most fields never want one, and a page opens the sooner."""
+        if lines := self.query(".field-complaint"):
+            lines.first(Static).update(text)
+        elif text:
+            self.mount(Static(text, classes="field-complaint", markup=False))
 
     @property
     def fault(self) -> str:

@@ -32,7 +32,6 @@ class MappingField(Field):
         with Horizontal(classes="field-line"):
             yield Static("Others", classes="field-label", markup=False)
             yield Input(compact=True, id="others", placeholder=self._others)
-        yield Static(classes="field-complaint", markup=False)
 
     @property
     def value(self) -> dict[str, str]:
