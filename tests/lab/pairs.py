@@ -140,7 +140,7 @@ systemctl is-active corosync pacemaker ssh
 """
 """What a node has of its own: the files that somebody may have written, and what runs."""
 
-_NET = r"nft -s list ruleset; tc qdisc show; ip -br -4 address | sed 's/@if[0-9]*//'"
+_NET = r"nft -s list ruleset; tc qdisc show; ip -br -4 address | sed 's/@if[0-9]*//' | tr -s ' '"
 _EMPTY_RULES = re.compile(r"\s*(table .*|chain .*|}|type .* policy accept;|)")
 """What is left of tables and chains once the rules in them are gone."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from piloted import hurry, press, rest, text, until
 from textual.widget import Widget
-from textual.widgets import Input, TabbedContent
+from textual.widgets import Input, TabbedContent, TabPane
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.engine.actions import MASK, Disruption, Disruptive
@@ -130,6 +130,17 @@ async def test_keys_typed_while_a_page_opens_end_in_the_tab_they_turn_to(
         await hurry(pilot, *keys)
         await until(pilot, lambda: isinstance(app.focused, into))
         assert stage_of(app) == "instances"
+
+
+async def test_a_focus_that_is_told_late_turns_no_tab(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        await press(pilot, "f8", "f4")
+        settings = app.screen.query_one("#settings", TabPane)
+        settings.post_message(TabPane.Focused(settings))
+        await rest(pilot)
+        assert app.screen.query_one(TabbedContent).active == "progress"
 
 
 async def test_f4_right_after_a_run_that_a_wrong_value_holds_stays_there(wizard: Make) -> None:

@@ -49,6 +49,17 @@ def form_of(stage: Stage) -> Form:
     return form
 
 
+class StageTabs(TabbedContent):
+    """Turned by keys and clicks alone.
+
+    Textual also turns to the tab in which something gets the focus, by a message: a late one takes back the key after it.
+    """
+
+    def on_tab_pane_focused(self, event: TabPane.Focused) -> None:
+        event.stop()
+        event.prevent_default()
+
+
 class StageScreen(ReadingScreen):
     """One stage. F2 its settings, F3 what it will do, F4 how it goes; F5 runs it, F9 stops it, F7 and F8 turn the page."""
 
@@ -85,7 +96,7 @@ class StageScreen(ReadingScreen):
         yield TitleBar()
         with Horizontal(id="middle"):
             yield StageRail(app.stages, self.stage.name)
-            with TabbedContent(id="tabs", initial="settings"):
+            with StageTabs(id="tabs", initial="settings"):
                 with TabPane("F2 Settings", id="settings"):
                     yield form_of(self.stage)
                 with TabPane("F3 Commands", id="commands-pane"):
@@ -163,8 +174,7 @@ class StageScreen(ReadingScreen):
         self.follow()
 
     def _renew(self) -> None:
-        """The settings' notes and the commands, with what was seen last: of the tab in sight, as a form that is loaded behind
-        another pulls its own to the front."""
+        """The settings' notes and the commands, with what was seen last: of the tab in sight alone."""
         if self.query_one(TabbedContent).active == "settings" and not self.wizard.busy:
             self.form.load(self._outlook())
         self._preview(self.wizard.spec)
@@ -221,7 +231,7 @@ class StageScreen(ReadingScreen):
 
     def _turn_to(self, name: str) -> None:
         self.minimize()
-        self.set_focus(None)  # a widget that loses its tab hands its focus on, and the focus would pull its tab back
+        self.set_focus(None)  # a widget that loses its tab hands its focus on, to whatever is next
         self.query_one(TabbedContent).active = "commands-pane" if name == "commands" else name
         self.refresh(layout=True)  # else the pane that loses the focus is painted once more before the tab turns
         self.call_after_refresh(self._focus_tab)
