@@ -20,7 +20,7 @@ RUNS ?= 1
 # What the lab needs (podman and its parts, a Debian builder), and what the tests need beside it.
 LAB_PACKAGES := python3-venv podman netavark aardvark-dns runc crun conmon mmdebstrap iproute2 iptables nftables util-linux \
 	openssh-client debian-archive-keyring ca-certificates
-TEST_PACKAGES := $(LAB_PACKAGES) openssh-server putty-tools sudo procps tmux
+TEST_PACKAGES := $(LAB_PACKAGES) openssh-server putty-tools sudo procps tmux jq
 
 .PHONY: help
 help: ## what there is to make

@@ -30,15 +30,20 @@ async def until(pilot: Pressed, true: Callable[[], Any]) -> None:
 
 
 async def rest(pilot: Pressed) -> None:
-    """Lets the screen come to rest: all that is left waits for time, for a thread, or for the terminal.
+    """Lets the screen come to rest: the page is there, and all that is left waits for time, for a thread, or for the terminal.
 
     Textual's pilot waits until the process takes no CPU time, and so believes one that gets none on a busy machine.
     """
     loop: Any = asyncio.get_running_loop()
+    deadline = time.monotonic() + BOUND
     for _ in range(ROUNDS):
         while loop._ready:
             await asyncio.sleep(0)
         await pilot.app.animator.wait_until_complete()
+        while pilot.app._batch_count:  # a page that opens: what reads Markdown for it is a thread
+            if time.monotonic() > deadline:
+                raise AssertionError("the page does not open")
+            await asyncio.sleep(0.002)
         pilot.app.screen._on_timer_update()  # what waits for the next frame
         if not loop._ready:
             return

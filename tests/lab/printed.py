@@ -164,6 +164,9 @@ IN_DOCS: dict[str, str] = {
     "iconha-tui status --json": "lab/test_guide.py::test_the_status_is_healthy_and_ec2_and_the_cluster_agree",
     "iconha-tui status --once --json": "lab/test_printed_commands.py::status",
     "iconha-tui status [NAME]": ELSEWHERE["iconha-tui status"],
+    "iconha-tui status icon --json | jq -r '.verdict, .reasons[].text'": (
+        "lab/test_guide.py::test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_it"
+    ),
     "make demo": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
     "make demo PLAIN=1": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
     "make demo-down": "lab/test_operator.py::test_the_demo_of_the_readme_builds_a_pair_and_is_removed",
@@ -171,7 +174,6 @@ IN_DOCS: dict[str, str] = {
 """What README and docs tell to type, beside what the program does -> the test that types it."""
 
 IN_DOCS_UNPROVEN: dict[str, str] = {
-    "iconha-tui status icon --json | jq -r '.verdict, .reasons[].text'": "needs jq; its --json is looked at by test_guide",
     "make bench": "speed belongs to no test",
     "make reliability": "it is the tests",
     "make test": "it is the tests",

@@ -313,6 +313,18 @@ FAULTS = (
         mended=True,
     ),
     Fault(
+        "No memory is left for connections to Corosync and Pacemaker on the standby",
+        (("standby", "fallocate -l $(df -B1 --output=avail /dev/shm | tail -n 1) /dev/shm/filled"),),
+        (("standby", "rm /dev/shm/filled"),),
+        reason="memory_full",
+    ),
+    Fault(
+        "The standby's disk is full",
+        (("standby", "mount -t tmpfs -o size=1m tmpfs /var/log"),),
+        (("standby", "umount -l /var/log"),),
+        reason="disk_full",
+    ),
+    Fault(
         "The standby's health is red",
         (*option("node-health-strategy", "migrate-on-red")["make"], ("standby", f"{HEALTH} --update red")),
         (("standby", f"{HEALTH} --delete"), *option("node-health-strategy", "")["undo"]),

@@ -9,12 +9,15 @@ import urllib.request
 import picture
 import pytest
 from pairs import FIRST, SECOND, Pair, on_pairs
+from printed import typed_here
 from specs import MONITOR
 from waiting import wait_until
 
 from iconha_tui.spec import dumps, load
 
 EVERYWHERE = on_pairs(("bookworm", "crm"), ("bookworm", "pcs"), ("trixie", "crm"))
+ASKED = "iconha-tui status icon --json | jq -r '.verdict, .reasons[].text'"
+"""As docs/status-schema.md has it."""
 ON_EACH_DEBIAN = on_pairs(("bookworm", "crm"), ("trixie", "crm"), slow=[("bookworm", "pcs")])
 
 
@@ -132,7 +135,7 @@ def test_a_changed_value_updates_the_resource_in_place(pair: Pair) -> None:
 
 
 @ON_EACH_DEBIAN
-def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_the_node_and_leaves_the_address(
+def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_it(
     pair: Pair,
 ) -> None:
     address = pair.elastic_ip()
@@ -142,6 +145,9 @@ def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_the_n
     wait_until(lambda: ask(address) == standby, 120, f"an answer of {SECOND} through the address")
     status = json.loads(pair.program("status", pair.name, "--json", check=False).stdout)
     assert (status["verdict"], status["holder_by_ec2"]) == ("not_ready", SECOND)
+    told = typed_here(ASKED.replace(" icon ", f" {pair.name} "), ICONHA_STATE_DIR=str(pair.state)).splitlines()
+    assert told[0] == "not_ready"
+    assert f"{FIRST} is offline in the cluster." in told
 
     events = pair.run()
     assert events[-1]["outcome"] == "done"

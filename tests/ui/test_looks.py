@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from piloted import press, rest, text, until
+from markdown_it import MarkdownIt
+from piloted import hurry, press, rest, text, until
 from textual.color import Color
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
@@ -173,6 +175,22 @@ async def test_f1_helps_and_a_question_mark_lists_keys(app: IconhaApp) -> None:
         await begin(pilot)
         await press(pilot, "f3", "question_mark")
         await shows(pilot, "Ctrl+R")
+
+
+async def test_keys_wait_for_a_page_that_opens_slowly(app: IconhaApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = MarkdownIt.parse
+
+    def slow(*args: Any) -> Any:
+        time.sleep(0.3)  # in a thread
+        return parse(*args)
+
+    monkeypatch.setattr(MarkdownIt, "parse", slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.focused is not None)
+        await hurry(pilot, "f1", "question_mark")
+        assert isinstance(app.screen, Keys)
+        await hurry(pilot, "escape", "f1", "escape", "question_mark")
+        assert isinstance(app.screen, Keys)
 
 
 async def test_the_mouse_reaches_the_commands(app: IconhaApp) -> None:

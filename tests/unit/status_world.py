@@ -9,7 +9,7 @@ from typing import Any
 
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.status.eyes import CUT, Answer
+from iconha_tui.status.eyes import CUT, PLACES, Answer
 from iconha_tui.status.watcher import Watcher
 
 ONE, TWO = "PRep-01", "PRep-02"
@@ -152,13 +152,10 @@ path /usr/bin/aws
 awscli
 """
 
-ROOM = (
-    """\
-overlay 263174212 88 12345678 21% /
-overlay 16777216 88 16000000 21% /
+ROOM = """\
+overlay 263174212 88 {free} 21% {place}
+overlay 16777216 88 16000000 21% {place}
 """
-    * 3
-)
 
 CALLS = """
 {cut}calls
@@ -212,6 +209,8 @@ class Pair:
     unfenced: bool = False
     fail_counts: dict[str, str] = field(default_factory=dict)
     lacks: dict[str, set[str]] = field(default_factory=dict)
+    unsaid: dict[str, set[str]] = field(default_factory=dict)
+    full: str = ""
     options: str = ""
     monitor: str = ""
     takeover: dict[str, str] = field(default_factory=dict)
@@ -287,7 +286,7 @@ class Pair:
             else "",
             "configured": "yes\n",
             "agent": "\n".join(line for line in AGENT.splitlines() if line not in self.lacks.get(name, ())),
-            "room": ROOM,
+            "room": "".join(ROOM.format(place=each, free=0 if each == self.full else 12345678) for each in PLACES),
             "services": "active\nactive\n" if runs else "inactive\ninactive\n",
             "members": members if runs else "",
             "links": LINKS.format(local=local, one=links[1], two=links[2], space=" ") if runs else "",
@@ -296,7 +295,8 @@ class Pair:
             "events": JOURNAL if name == ONE else JOURNAL_TWO,
             "end": f"{at:.3f}\n",
         }
-        return "".join(f"\n{CUT}{part}\n{text}" for part, text in parts.items())
+        silent = self.unsaid.get(name, ())
+        return "".join(f"\n{CUT}{part}\n{'' if part in silent else text}" for part, text in parts.items())
 
 
 class PairEyes:

@@ -148,6 +148,17 @@ def test_an_operation_that_is_under_way_is_no_failure() -> None:
         ({"refused": "Unable to locate credentials"}, "not_ready", "PRep-02: awseip's calls of AWS fail as root"),
         ({"options": 'maintenance-mode="true"'}, "not_ready", "The cluster is in maintenance mode"),
         ({"options": 'stop-all-resources="true"'}, "not_ready", "The cluster is told to stop all resources"),
+        ({"full": "/var/log"}, "not_ready", "PRep-01: the disk is full (/var/log)."),
+        (
+            {"full": "/dev/shm"},
+            "not_ready",
+            "PRep-02: /dev/shm is full: Corosync and Pacemaker take no more connections",
+        ),
+        (
+            {"unsaid": {TWO: {"monitor"}}},
+            "not_ready",
+            "PRep-02: the cluster gives no answer there, though its services run (crm_mon says nothing).",
+        ),
     ],
 )
 def test_what_stands_in_the_way_is_a_sentence_with_a_code_and_what_to_do(
@@ -189,6 +200,9 @@ def test_calls_that_were_not_tried_leave_it_unknown() -> None:
         ({"epochs": {ONE: 12, TWO: 11}}, "different versions of the configuration: PRep-01 0.12.4, PRep-02 0.11.4."),
         ({"away": {"aws": "No AWS credentials were found."}}, "AWS gives no answer: No AWS credentials were found."),
         ({"away": {TWO: "No route to host."}}, "PRep-02 does not answer: No route to host."),
+        ({"unsaid": {ONE: {"quorum"}}}, "PRep-01: the cluster's tools do not tell whether it has quorum."),
+        ({"unsaid": {TWO: {"heartbeat"}}}, "PRep-02: the cluster's tools do not tell when it last heard the token."),
+        ({"unsaid": {TWO: {"cib"}}}, "PRep-02: the cluster's tools do not tell its version of the configuration."),
         ({"away": {ONE: "No route to host.", TWO: "No route to host."}}, "PRep-01 does not answer: No route to host."),
         ({"away": {"aws": "x.", ONE: "x.", TWO: "x.", "ports": "x."}}, "AWS gives no answer: x."),
     ],
@@ -197,6 +211,16 @@ def test_where_too_little_is_known_it_is_unknown_and_not_ready(how: dict[str, An
     report = seen(**how)
     assert (report.verdict, report.code) == ("unknown", 3)
     assert any(doubt in each.text for each in report.doubts), report.doubts
+
+
+@pytest.mark.parametrize("part", ["quorum", "heartbeat", "cib", "members", "controller", "monitor", "links"])
+def test_what_a_tool_does_not_tell_is_never_told_as_a_no(part: str) -> None:
+    report = seen(unsaid={TWO: {part}})
+    told = "\n".join([each.text for each in (*report.reasons, *report.doubts)] + [block(report)])
+    assert "PRep-01 has quorum, PRep-02 has none" not in told
+    assert "does not run there" not in told
+    assert "NO MEMBER" not in told
+    assert "have different" not in told
 
 
 def test_a_contradiction_that_passes_is_none() -> None:

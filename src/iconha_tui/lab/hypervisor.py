@@ -18,6 +18,8 @@ from iconha_tui.lab.shell import as_root, run
 LABEL = "iconha.lab"
 CAPABILITIES = "SYS_NICE,NET_ADMIN,NET_RAW,IPC_LOCK"
 """Corosync raises its priority, locks its memory and binds to interfaces; ping needs raw sockets."""
+SHARED_MEMORY = "256m"
+"""Of /dev/shm. Corosync and Pacemaker take 33 MiB, more than half of what Podman gives by itself; machines have far more."""
 
 STOP_SECONDS = 20
 """How long a node may take to shut down before it is cut off."""
@@ -64,6 +66,7 @@ class Hypervisor:
         name = self.container(instance_id)
         argv = ["podman", *self._runtime(), "create", "--name", name, "--label", f"{LABEL}={self.lab_id}"]
         argv += ["--systemd=always", "--network", self.network_name, "--ip", ip, "--mac-address", mac]
+        argv += ["--shm-size", SHARED_MEMORY]
         argv += [
             "--hostname",
             hostname,

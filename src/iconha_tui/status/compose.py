@@ -232,7 +232,7 @@ def _node(name: str, facts: Answer, look: Part, ports: Part, told: Said | None) 
     found.clock_offset_s, found.clock_uncertainty_s = told.offset, told.uncertainty
     found.corosync, found.pacemaker = told.corosync, told.pacemaker
     joined = {address for member in told.members if member.joined for address in member.addresses.values()}
-    if look.fresh:
+    if look.fresh and (told.members or not found.runs_corosync):
         found.joined = found.private_ip in joined if found.private_ip and joined else bool(joined)
     return found
 

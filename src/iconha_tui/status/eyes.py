@@ -34,6 +34,9 @@ READS = frozenset({("ec2", "describe_addresses"), ("ec2", "describe_instances")}
 
 CUT = "@@iconha "
 
+PLACES = ("/var/lib/pacemaker/cib", "/var/log", "/tmp", "/dev/shm")  # noqa: S108  looked at, not written to
+"""Where the cluster has to have room: on the disk, and in memory, of which every connection to a daemon of it takes some."""
+
 
 def look(spec: Spec, node: str) -> str:
     """The one command that a node is given to tell of itself and of the cluster. It only reads."""
@@ -64,7 +67,7 @@ def look(spec: Spec, node: str) -> str:
         "configured": f"grep -q -F ' id={_double(spec.elastic_ip.id)}' /var/lib/pacemaker/cib/cib.xml && echo yes || echo no",
         "agent": f"test -x {AWSEIP} && echo agent; aws=$(timeout 5 crm_resource -r {resource} -g awscli); "
         'echo "path ${aws:=/usr/bin/aws}"; test -x "$aws" && echo awscli',
-        "room": "for at in /var/lib/pacemaker/cib /var/log /tmp; do df -Pk $at | tail -n 1; df -Pi $at | tail -n 1; done",
+        "room": f"for at in {' '.join(PLACES)}; do df -Pk $at | tail -n 1; df -Pi $at | tail -n 1; done",
         "events": f"timeout 5 journalctl -q --no-pager -o short-unix {' '.join(f'-t {each}' for each in IDENTIFIERS)} -n 3000"
         f" | grep -E '{PATTERN}' | tail -n 150 | cut -c 1-500",
         "end": "date +%s.%N",

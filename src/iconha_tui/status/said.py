@@ -15,7 +15,7 @@ from iconha_tui.cluster.scheduler import Simulation, parse_simulation
 from iconha_tui.cluster.untrusted_xml import INFINITY, ClusterXMLError
 from iconha_tui.stages import awscli
 from iconha_tui.stages.packages import SERVICES
-from iconha_tui.status.eyes import CUT, Answer
+from iconha_tui.status.eyes import CUT, PLACES, Answer
 from iconha_tui.status.report import Call
 from iconha_tui.text import clean, sentence, whole_number
 
@@ -150,16 +150,13 @@ def _boot(text: str) -> dict[str, bool]:
     return {name: word in _AT_BOOT for name, word in zip(SERVICES, words, strict=True)} if len(words) == 2 else {}
 
 
-_PLACES = ("/var/lib/pacemaker/cib", "/var/log", "/tmp")  # noqa: S108  looked at, not written to
-
-
 def _room(text: str) -> dict[str, int]:
     """Of df's lines, of blocks and of inodes in turn. A file system that has no inodes to count says 0 of 0."""
     rows = [words for line in text.splitlines() if len(words := line.split()) >= 6]
-    if len(rows) != 2 * len(_PLACES):
+    if len(rows) != 2 * len(PLACES):
         return {}
     found = {}
-    for place, blocks, inodes in zip(_PLACES, rows[::2], rows[1::2], strict=True):
+    for place, blocks, inodes in zip(PLACES, rows[::2], rows[1::2], strict=True):
         free, all_inodes, free_inodes = (whole_number(word) for word in (blocks[3], inodes[1], inodes[3]))
         if free is not None:
             found[place] = 0 if all_inodes and free_inodes == 0 else free

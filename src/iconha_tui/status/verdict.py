@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
+from iconha_tui.cluster.cib import CIB_VERSION
 from iconha_tui.cluster.crm_mon import ClusterStatus, NodeStatus, ResourceHistory
+from iconha_tui.cluster.heartbeat import COROSYNC_3
 from iconha_tui.cluster.scheduler import simulate_loss
 from iconha_tui.cluster.untrusted_xml import INFINITY
 from iconha_tui.spec import Aws
@@ -27,6 +29,9 @@ SILENCE = 5.0
 """Seconds without Corosync's token after which the heartbeat has stopped: its timeout is 1 to 3 s."""
 ROOM = 32 * 1024
 """KiB that have to be free: Pacemaker writes each change of the CIB to the disk before it acts on it."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  looked at, not written to
+SHARED_ROOM = 16 * 1024
+"""KiB that have to be free of it: each connection to a daemon takes some two MiB (libqb), a tool has up to four."""
 
 
 @dataclass(frozen=True)
@@ -261,17 +266,23 @@ class _Case:
                     self._aws("start-instances", node),
                 )
         elif name in self.stopped:
-            runs = node.runs_pacemaker and node.runs_corosync
-            services = f"corosync {node.corosync_service}, pacemaker {node.pacemaker_service}"
-            yield Reason(
-                "cluster_stopped",
-                f"{name}: the cluster does not run there ({self.said[name].why_no_view if runs else services}).",
-                "See what Pacemaker says." if runs else "Start it: Pacemaker brings Corosync with it.",
-                "sudo journalctl -u pacemaker -u corosync -n 50 --no-pager"
-                if runs
-                else "sudo systemctl start pacemaker",
-                name,
-            )
+            if node.runs_pacemaker and node.runs_corosync:
+                yield Reason(
+                    "cluster_silent",
+                    f"{name}: the cluster gives no answer there, though its services run ({self.said[name].why_no_view}).",
+                    "See what Pacemaker says.",
+                    "sudo journalctl -u pacemaker -u corosync -n 50 --no-pager",
+                    name,
+                )
+            else:
+                yield Reason(
+                    "cluster_stopped",
+                    f"{name}: the cluster does not run there (corosync {node.corosync_service}, pacemaker "
+                    f"{node.pacemaker_service}).",
+                    "Start it: Pacemaker brings Corosync with it.",
+                    "sudo systemctl start pacemaker",
+                    name,
+                )
 
     def _aws(self, operation: str, node: Node, *options: str) -> str:
         """A command of the AWS CLI on this machine, about a node's instance."""
@@ -499,7 +510,16 @@ class _Case:
         if node.name not in self.said:
             return
         name = node.name
-        if node.controller is False and name not in self.stopped and not node.pending:
+        no_memory = node.room.get(SHARED_MEMORY, SHARED_ROOM) < SHARED_ROOM
+        if no_memory:
+            yield Reason(
+                "memory_full",
+                f"{name}: {SHARED_MEMORY} is full: Corosync and Pacemaker take no more connections, and tell nothing.",
+                "See what fills it, and remove what is not of a program that runs.",
+                f"df -h {SHARED_MEMORY}; sudo ls -l {SHARED_MEMORY}",
+                name,
+            )
+        if node.controller is False and name not in self.stopped and not node.pending and not no_memory:
             yield Reason(
                 "controller_hangs",
                 f"{name}: Pacemaker's controller does not answer: what the cluster decides is not carried out there.",
@@ -515,7 +535,7 @@ class _Case:
                 "sudo systemctl enable corosync pacemaker",
                 name,
             )
-        full = [place for place, free in node.room.items() if free < ROOM]
+        full = [place for place, free in node.room.items() if place != SHARED_MEMORY and free < ROOM]
         if full:
             yield Reason(
                 "disk_full",
@@ -685,6 +705,7 @@ class _Case:
         if self.view is None:
             return
         yield from self._contradictions()
+        yield from self._unread()
         node = self.report.node(self.standby)
         if node is None or node.name not in self.said or node.name in self.stopped:
             return
@@ -711,6 +732,24 @@ class _Case:
             )
             yield Reason("calls_not_tried", f"{node.name}: awseip's calls of AWS are not proven: {why}.")
 
+    def _unread(self) -> Iterator[Reason]:
+        """What a node's tools do not tell, though the cluster runs there."""
+        for name, told in self.said.items():
+            asked = (
+                ("whether it has quorum", told.quorum.quorate, ("corosync-quorumtool", "-s")),
+                ("when it last heard the token", told.heartbeat.continuous_gather, COROSYNC_3),
+                ("its version of the configuration", told.cib, CIB_VERSION),
+            )
+            for what, answer, command in asked:
+                if answer is None and name not in self.stopped:
+                    yield Reason(
+                        "cluster_unread",
+                        f"{name}: the cluster's tools do not tell {what}.",
+                        "See what they say.",
+                        shlex.join(("sudo", *command)),
+                        name,
+                    )
+
     def _contradictions(self) -> Iterator[Reason]:
         if self.compared is None:
             return
@@ -736,7 +775,7 @@ class _Case:
         for view, own, other in ((one.view, first, second), (two.view, second, first)):
             if _is_alone(view, own, other):
                 yield Reason("membership_differs", f"{own} has {other} as lost, and {other} runs.", *look, own)
-        if one.quorum.quorate != two.quorum.quorate:
+        if one.quorum.quorate is not two.quorum.quorate and None not in (one.quorum.quorate, two.quorum.quorate):
             has, lacks = (first, second) if one.quorum.quorate else (second, first)
             yield Reason("quorum_differs", f"{has} has quorum, {lacks} has none.", *look, lacks)
         active = [bool([each for each in view.instances(self.id) if each.active]) for view in (one.view, two.view)]
@@ -790,6 +829,7 @@ _TELLS_THE_SCHEDULER = frozenset(
         "no_machine",
         "machine_off",
         "cluster_stopped",
+        "cluster_silent",
         "standby_unknown",
         "standby_unclean",
         "standby_joining",
