@@ -40,7 +40,9 @@ async def rest(pilot: Pressed) -> None:
         while loop._ready:
             await asyncio.sleep(0)
         await pilot.app.animator.wait_until_complete()
-        while pilot.app._batch_count:  # a page that opens: what reads Markdown for it is a thread
+        while (
+            pilot.app._batch_count and not pilot.app._exit
+        ):  # a page that opens: what reads Markdown for it is a thread
             if time.monotonic() > deadline:
                 raise AssertionError("the page does not open")
             await asyncio.sleep(0.002)

@@ -353,3 +353,16 @@ def test_a_line_falls_into_its_parts() -> None:
     assert parts("    ring0_addr: 10.0.0.11") == [("key", "    ring0_addr"), ("number", "10.0.0.11")]
     assert parts("  # totem { a: 1") == [("comment", "  # totem { a: 1")]
     assert parts("bindnetaddr: ⟪PRep-01.private_ip⟫") == [("key", "bindnetaddr"), ("unread", "⟪PRep-01.private_ip⟫")]
+
+
+async def test_a_key_right_after_what_was_typed_judges_the_text_with_it(opened: IconhaApp) -> None:
+    async with opened.run_test(size=(120, 40)) as pilot:
+        await in_the_editor(pilot)
+        await press(pilot, "down", "down", "home")
+        await press(pilot, *"!?", "f5")
+        assert not opened.busy, "a text that corosync refuses is run"
+        await shows(pilot, "F5 waits until this is corrected: corosync.conf: PRep-01, line 3")
+        await until(pilot, lambda: opened.focused is areas(opened)[0])
+        await press(pilot, "home", "delete", "delete", "#", "f3")
+        assert opened.screen.query_one(Form).problem == ""
+        assert opened.spec.corosync.conf["PRep-01"].splitlines()[2].startswith("#"), "what was typed last counts"

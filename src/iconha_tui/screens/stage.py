@@ -158,11 +158,19 @@ class StageScreen(ReadingScreen):
     @on(Form.Changed)
     def _typed(self, event: Form.Changed) -> None:
         event.stop()
-        self.wizard.keep(event.form.secrets())
-        if event.draft is not None:
-            self.wizard.spec = event.draft
-            self._preview(event.draft)
+        self._take(event.draft)
+
+    def _take(self, draft: Spec | None) -> None:
+        self.wizard.keep(self.form.secrets())
+        if draft is not None:
+            self.wizard.spec = draft
+            self._preview(draft)
         self.follow()
+
+    def _settle(self) -> None:
+        """Before a key acts: what was typed before it counts, though no word of it has come yet."""
+        if not self.wizard.busy:
+            self._take(self.form.settle())
 
     def _preview(self, spec: Spec) -> None:
         if self.query_one(TabbedContent).active == "commands-pane":
@@ -212,6 +220,7 @@ class StageScreen(ReadingScreen):
         return super().check_action(action, parameters)
 
     def action_tab(self, name: str) -> None:
+        self._settle()
         failure = self.page.failure
         if name == "settings" and failure is not None and self.query_one(TabbedContent).active == "progress":
             self._edit(known_cause(failure))
@@ -271,6 +280,7 @@ class StageScreen(ReadingScreen):
             await self._start(onward=True)
 
     async def _start(self, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> None:
+        self._settle()
         if self.form.problem:
             self.wizard.live.onward = False
             self._turn_to("settings")
@@ -286,6 +296,7 @@ class StageScreen(ReadingScreen):
             self._turn_to("progress")
 
     def action_preflight(self) -> None:
+        self._settle()
         self.wizard.show_preflight()
 
     @property
@@ -319,9 +330,11 @@ class StageScreen(ReadingScreen):
         self.wizard.ask_to_stop()
 
     def action_back(self) -> None:
+        self._settle()
         self.wizard.turn_page(self.stage, -1)
 
     def action_next(self) -> None:
+        self._settle()
         self.wizard.turn_page(self.stage, 1)
 
     @property
@@ -360,6 +373,7 @@ class StageScreen(ReadingScreen):
         elif self.query_one(TabbedContent).active != "settings":
             self.action_tab("settings")
         else:
+            self._settle()
             self.wizard.leave_cluster()
 
     def action_copy_command(self) -> None:

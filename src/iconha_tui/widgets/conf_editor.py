@@ -136,13 +136,19 @@ class ConfEditor(Field):
         self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
         if self._pause is not None:
             self._pause.stop()
-        self._pause = self.set_timer(PAUSE, self._settle)
+        self._pause = self.set_timer(PAUSE, self._pass)
 
-    def _settle(self) -> None:
-        """Judges what was typed, and tells it."""
-        self._pause = None
-        self._look()
+    def _pass(self) -> None:
+        """No key has come for a while."""
+        self.settle()
         self.tell()
+
+    def settle(self) -> None:
+        if self._pause is not None:
+            self._pause.stop()
+            self._pause = None
+        self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
+        self._look()
 
     def _look(self) -> None:
         if self._outlook is None:

@@ -121,6 +121,9 @@ class Field(Vertical):
     def tell(self) -> None:
         self.post_message(self.Changed())
 
+    def settle(self) -> None:
+        """Takes in what has been typed by now, where that is otherwise waited with."""
+
     def explain(self, sentence: str) -> None:
         """Changes the hint."""
         hint = self.query_one(".field-hint", Static)

@@ -114,15 +114,28 @@ class Form(Vertical):
             for field in self.fields:
                 if field.path:
                     field.show(value_at(values, field.path))
-        self._judge(tell=False)
+        self._judge()
 
     def on_field_changed(self, event: Field.Changed) -> None:
         event.stop()
-        self._judge(tell=True)
+        draft = self._judge()
+        self._known = draft or self._known
+        self.post_message(self.Changed(self, draft))
 
-    def _judge(self, *, tell: bool) -> None:
+    def settle(self) -> Spec | None:
+        """What has been typed by now and not told yet; None where there is nothing, or it does not hold together. Whoever acts on
+        it does not wait for `Changed`, which comes after the keys that were typed meanwhile."""
+        for field in self.fields:
+            field.settle()
+        draft = self._judge()
+        if draft is None or draft == self._known:
+            return None
+        self._known = draft
+        return draft
+
+    def _judge(self) -> Spec | None:
         if self._base is None or self._outlook is None:
-            return
+            return None
         fields = [field for field in self.fields if field.path]
         typed = {field.path: field.value for field in fields}
         for field in self.fields:
@@ -144,9 +157,7 @@ class Form(Vertical):
         self.query_one(".form-problem", Static).update(general)
         self.set_class(bool(general), "-problem")
         self.problem = self.problem or general
-        if tell:
-            self._known = draft or self._known
-            self.post_message(self.Changed(self, draft))
+        return draft
 
     def secrets(self) -> dict[str, str]:
         """What was typed into the fields that are kept in memory only."""
