@@ -20,6 +20,7 @@ from textual.screen import Screen
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
+from iconha_tui.widgets.in_turn import InTurn
 from iconha_tui.widgets.looks import Looks
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 SessionFactory = Callable[["Store", "Spec", "ConfirmHostKey"], "Session"]
 
 
-class IconhaApp(Looks):
+class IconhaApp(InTurn, Looks):
     """The wizard. cluster: opened at once; a name that is not known begins a new one. spec: a cluster, filled in already.
 
     session_factory, stages: for tests. look: the preflight; by default the real one, and none for the session of a factory.

@@ -147,7 +147,7 @@ def test_when_the_active_node_dies_clients_reach_the_other_and_a_run_mends_it(
     assert (status["verdict"], status["holder_by_ec2"]) == ("not_ready", SECOND)
     told = typed_here(ASKED.replace(" icon ", f" {pair.name} "), ICONHA_STATE_DIR=str(pair.state)).splitlines()
     assert told[0] == "not_ready"
-    assert f"{FIRST} is offline in the cluster." in told
+    assert f"{FIRST}: the instance is stopped." in told
 
     events = pair.run()
     assert events[-1]["outcome"] == "done"

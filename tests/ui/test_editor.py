@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from piloted import Pressed, press, rest, text, until
+from piloted import Pressed, hurry, press, rest, text, until
 from textual.widgets import OptionList
 
 from iconha_tui.app import IconhaApp
@@ -359,10 +359,10 @@ async def test_a_key_right_after_what_was_typed_judges_the_text_with_it(opened: 
     async with opened.run_test(size=(120, 40)) as pilot:
         await in_the_editor(pilot)
         await press(pilot, "down", "down", "home")
-        await press(pilot, *"!?", "f5")
+        await hurry(pilot, *"!?", "f5")
         assert not opened.busy, "a text that corosync refuses is run"
         await shows(pilot, "F5 waits until this is corrected: corosync.conf: PRep-01, line 3")
         await until(pilot, lambda: opened.focused is areas(opened)[0])
-        await press(pilot, "home", "delete", "delete", "#", "f3")
+        await hurry(pilot, "home", "delete", "delete", "#", "f3")
         assert opened.screen.query_one(Form).problem == ""
         assert opened.spec.corosync.conf["PRep-01"].splitlines()[2].startswith("#"), "what was typed last counts"

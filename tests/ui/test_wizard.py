@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -95,6 +96,39 @@ async def test_back_and_next_keep_what_was_typed(wizard: Make, size: tuple[int, 
         await press(pilot, "end", *"!!", "f8", "f7")
         assert region.value == "eu-west-3!!", "what does not hold together stays as it was typed"
         assert app.spec.aws.region == "eu-west-3"
+
+
+async def test_what_comes_in_one_piece_acts_in_the_order_in_which_it_was_typed(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await begin(pilot)
+        region = field(app, "aws.region").query_one(Input)
+        await hurry(pilot, "end", "ctrl+u", *"eu-west-3", "f8", "f7", "end", *"!!")
+        assert region.value == "eu-west-3!!"
+        await hurry(pilot, "backspace", "backspace", "f5", "f2")
+        await until(pilot, lambda: not app.busy)
+        assert app.session is not None
+        assert app.session.spec.aws.region == "eu-west-3", "the run is of what was typed before its key"
+        await press(pilot, "f2", "end")
+        await until(pilot, lambda: app.focused is region)
+        await hurry(pilot, *"!!", "f5")
+        assert not app.busy, "a wrong value is not run"
+        await shows(pilot, "us-east-1.")
+        await hurry(pilot, "end", "ctrl+u", *"us-east-2", "f3", "f2", "escape")
+        await until(pilot, lambda: isinstance(app.screen, Welcome))
+        assert app.session.spec.aws.region == "us-east-2"
+
+
+async def test_a_key_that_nobody_takes_holds_up_no_other(wizard: Make) -> None:
+    app = wizard()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await begin(pilot)
+        region = field(app, "aws.region").query_one(Input)
+        gate = asyncio.Event()
+        region.call_later(gate.wait)  # it is busy with something
+        await hurry(pilot, *"x", "f8")
+        await until(pilot, lambda: stage_of(app) == "instances")
+        gate.set()
 
 
 async def test_a_node_that_was_renamed_has_its_pane_and_its_file_under_the_new_name(wizard: Make) -> None:
