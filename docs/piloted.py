@@ -40,9 +40,8 @@ async def rest(pilot: Pressed) -> None:
         while loop._ready:
             await asyncio.sleep(0)
         await pilot.app.animator.wait_until_complete()
-        while (
-            pilot.app._batch_count and not pilot.app._exit
-        ):  # a page that opens: what reads Markdown for it is a thread
+        # A page that opens may wait for a thread, which reads Markdown for it.
+        while pilot.app._batch_count and not pilot.app._exit:
             if time.monotonic() > deadline:
                 raise AssertionError("the page does not open")
             await asyncio.sleep(0.002)

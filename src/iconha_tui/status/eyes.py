@@ -34,8 +34,10 @@ READS = frozenset({("ec2", "describe_addresses"), ("ec2", "describe_instances")}
 
 CUT = "@@iconha "
 
-PLACES = ("/var/lib/pacemaker/cib", "/var/log", "/tmp", "/dev/shm")  # noqa: S108  looked at, not written to
-"""Where the cluster has to have room: on the disk, and in memory, of which every connection to a daemon of it takes some."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108  looked at, not written to
+"""Of it every connection to a daemon of the cluster takes some."""
+PLACES = ("/var/lib/pacemaker/cib", "/var/log", "/tmp", SHARED_MEMORY)  # noqa: S108  looked at, not written to
+"""Where the cluster has to have room: on the disk, and in memory."""
 
 
 def look(spec: Spec, node: str) -> str:

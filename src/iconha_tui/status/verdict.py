@@ -19,6 +19,7 @@ from iconha_tui.cluster.scheduler import simulate_loss
 from iconha_tui.cluster.untrusted_xml import INFINITY
 from iconha_tui.spec import Aws
 from iconha_tui.stages.awscli import CALLS
+from iconha_tui.status.eyes import SHARED_MEMORY
 from iconha_tui.status.report import NOBODY, Node, Reason, Report, Resource, Source, Verdict
 from iconha_tui.status.said import Said, Tried
 from iconha_tui.status.sentences import ago
@@ -29,7 +30,6 @@ SILENCE = 5.0
 """Seconds without Corosync's token after which the heartbeat has stopped: its timeout is 1 to 3 s."""
 ROOM = 32 * 1024
 """KiB that have to be free: Pacemaker writes each change of the CIB to the disk before it acts on it."""
-SHARED_MEMORY = "/dev/shm"  # noqa: S108  looked at, not written to
 SHARED_ROOM = 16 * 1024
 """KiB that have to be free of it: each connection to a daemon takes some two MiB (libqb), a tool has up to four."""
 
@@ -775,7 +775,7 @@ class _Case:
         for view, own, other in ((one.view, first, second), (two.view, second, first)):
             if _is_alone(view, own, other):
                 yield Reason("membership_differs", f"{own} has {other} as lost, and {other} runs.", *look, own)
-        if one.quorum.quorate is not two.quorum.quorate and None not in (one.quorum.quorate, two.quorum.quorate):
+        if {one.quorum.quorate, two.quorum.quorate} == {True, False}:  # what one does not tell is no contradiction
             has, lacks = (first, second) if one.quorum.quorate else (second, first)
             yield Reason("quorum_differs", f"{has} has quorum, {lacks} has none.", *look, lacks)
         active = [bool([each for each in view.instances(self.id) if each.active]) for view in (one.view, two.view)]

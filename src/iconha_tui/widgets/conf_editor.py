@@ -133,7 +133,7 @@ class ConfEditor(Field):
     @on(ConfPane.Edited)
     def _edited(self, event: ConfPane.Edited) -> None:
         event.stop()
-        self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
+        self._hear()
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._pass)
@@ -147,8 +147,11 @@ class ConfEditor(Field):
         if self._pause is not None:
             self._pause.stop()
             self._pause = None
-        self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
+        self._hear()
         self._look()
+
+    def _hear(self) -> None:
+        self._own = {pane.node: own for pane in self.panes if (own := pane.hear())}
 
     def _look(self) -> None:
         if self._outlook is None:
