@@ -510,11 +510,13 @@ class _Case:
         if node.name not in self.said:
             return
         name = node.name
-        no_memory = node.room.get(SHARED_MEMORY, SHARED_ROOM) < SHARED_ROOM
+        left = node.room.get(SHARED_MEMORY, SHARED_ROOM)
+        no_memory = left < SHARED_ROOM
         if no_memory:
             yield Reason(
                 "memory_full",
-                f"{name}: {SHARED_MEMORY} is full: Corosync and Pacemaker take no more connections, and tell nothing.",
+                f"{name}: {SHARED_MEMORY} has too little room ({left >> 10} MiB): each connection to Corosync and Pacemaker "
+                "needs some, and can fail.",
                 "See what fills it, and remove what is not of a program that runs.",
                 f"df -h {SHARED_MEMORY}; sudo ls -l {SHARED_MEMORY}",
                 name,
