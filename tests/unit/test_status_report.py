@@ -152,7 +152,7 @@ def test_an_operation_that_is_under_way_is_no_failure() -> None:
         (
             {"full": "/dev/shm"},
             "not_ready",
-            "PRep-02: /dev/shm has too little room (0 MiB): Corosync",
+            "PRep-02: /dev/shm has too little room (0 MiB): each connection to Corosync",
         ),
         (
             {"unsaid": {TWO: {"monitor"}}},
