@@ -242,6 +242,18 @@ def test_a_contradiction_that_passes_is_none() -> None:
     assert len(seen_before) == 4
 
 
+def test_nodes_that_are_known_to_run_work_while_the_client_of_aws_is_made(tmp_path: Path) -> None:
+    """The nodes take longest: who asks AWS first has them wait."""
+    kept = tmp_path / "status.json"
+    for asked_first in ("aws", "node"):
+        watch = watcher(Pair(), kept=kept)
+        watch.look_once()
+        eyes: Any = watch._eyes
+        asked = eyes.asked
+        assert ("aws" if asked[0] == "aws" else "node") == asked_first
+        assert asked_first == "aws" or asked.index("aws") > max(asked.index(ONE), asked.index(TWO))
+
+
 def test_what_was_said_at_different_times_is_not_compared() -> None:
     """A node that fell silent told of another world: that is no split."""
     pair = Pair()

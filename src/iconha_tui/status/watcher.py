@@ -29,6 +29,9 @@ REFUSED_EVERY = 30.0
 """The same where they were refused, or gave no answer: somebody may be mending it."""
 GRACE = 10.0
 """Seconds beyond that in which an answer has to come: after them the one before counts no longer."""
+HEAD_START = 0.3
+"""Seconds from the nodes' looks to that of AWS, where one look at everything is all there is: to make AWS's client takes this
+process most of a second of CPU time, in which connections come about slowly. Asked before, the nodes work meanwhile."""
 AGAIN = 1.0
 """Seconds after which one look, of which the two nodes' words contradict each other, is taken again: they change one after the
 other, and only what stays is a contradiction."""
@@ -124,6 +127,8 @@ class Watcher:
         before = self._parts["aws", None].answer
         ran = [key for key in self._due_parts() if (before or {}).get(f"{key[1]}.state") == "running"]
         early = {key: Early(partial(self._tried, key)) for key in ran}
+        if early:
+            time.sleep(HEAD_START)
         self._look(("aws", None))
         self._aws_tried.set()
         if self._parts["aws", None].answer != before:
