@@ -117,6 +117,16 @@ async def test_the_command_stays_in_sight_and_changes_as_one_types(
         assert app.spec.elastic_ip.meta["failure-timeout"] == "75s"
 
 
+@pytest.mark.parametrize("known", ["203.0.113.10", None])
+async def test_a_value_that_is_not_known_yet_is_told_as_that(real: Callable[..., IconhaApp], known: str | None) -> None:
+    app = real()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at(pilot, "elastic_ip", elastic_ip=known)
+        await shows(pilot, f"elastic_ip={known or '⟪elastic_ip⟫'}")
+        assert "with your values for the address" in note(app)
+        assert ("What stands in ⟪ ⟫ is not known yet." in note(app)) == (known is None)
+
+
 async def test_with_pcs_the_guides_crm_command_stands_beside_with_the_reason(real: Callable[..., IconhaApp]) -> None:
     spec = Spec()
     spec.packages.shell = "pcs"

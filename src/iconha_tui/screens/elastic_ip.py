@@ -56,7 +56,7 @@ def form() -> Form:
             "elastic_ip.primitive",
             lambda view: [guide_creation(view)],
             _why,
-            same="It is the guide's own, with the address, the ids and $(which aws) filled in.",
+            same="It is the guide's own, with your values for the address, the ids and $(which aws).",
         ),
         classes="-columns",
     )

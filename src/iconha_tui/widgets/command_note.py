@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from textual.app import ComposeResult
 from textual.content import Content
 
-from iconha_tui.engine.actions import OWN, Action, Run, Upload, masked
+from iconha_tui.engine.actions import OWN, Action, Run, Upload, masked, unknown_facts
 from iconha_tui.engine.plan import LookedAt, Planned, plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
@@ -28,6 +28,7 @@ PLAIN = 4
 """Words of a command that stay together, though they may set something."""
 MORE = " \\"
 """Ends a line that goes on in the next."""
+UNREAD = "What stands in ⟪ ⟫ is not known yet."
 INDENT, MIN = 4, 40
 """Cells before a command; the fewest that it is laid out for."""
 
@@ -82,7 +83,8 @@ class CommandNote(Part):
         for disruption in dict.fromkeys(each for each in disruptions if each):
             yield disruption_row(disruption, "")
         if ours == guide:
-            yield "", Content.styled(self._same, MUTED)
+            waits = any(unknown_facts(word) for argv in self._guide(view) for word in argv)
+            yield "", Content.styled(f"{self._same} {UNREAD}" if waits else self._same, MUTED)
             return
         yield "", ""
         yield "", Content.styled(f"The guide's own; {DIFFERS} marks what differs", "bold")
