@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import BOUND
+from waiting import BOUND, wait_until
 
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote import connection
@@ -314,6 +314,66 @@ def test_an_attempt_to_connect_is_given_up_at_once_when_it_is_cancelled(
     threading.Timer(0.2, cancel.set).start()
     with pytest.raises(Cancelled, match="while connecting"):
         node.run(("true",), cancel=cancel)
+
+
+def test_a_connection_that_hangs_is_closed_without_waiting_for_it_and_holds_up_nobody(
+    sshd: Sshd, make_node: Callable[..., SshNode], listener: Callable[[bytes | None], int]
+) -> None:
+    """The wizard's own thread closes. Two commands wait for a peer that says nothing: each can be stopped for itself."""
+    node = make_node(sshd, port=listener(None), timeout=3600)
+    stop, ended = threading.Event(), dict[str, BaseException]()
+
+    def use(name: str, cancel: threading.Event) -> threading.Thread:
+        def run() -> None:
+            try:
+                node.run(("true",), cancel=cancel)
+            except Trouble as trouble:
+                ended[name] = trouble
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    first, second = use("first", stop), use("second", threading.Event())
+    wait_until(lambda: node._attempt is not None and node._attempt.waiting == 2)
+    stop.set()
+    first.join(BOUND)
+    assert isinstance(ended["first"], Cancelled)
+    assert second.is_alive()
+    node.close()
+    second.join(BOUND)
+    assert isinstance(ended["second"], Unreachable)
+    assert "closed while it was being made" in str(ended["second"])
+    node._endpoint = Endpoint("127.0.0.1", sshd.port, "i-03")
+    assert node.run(("true",)).code == 0
+
+
+def test_a_connection_is_closed_while_the_operator_is_asked_about_its_key(
+    sshd: Sshd, make_node: Callable[..., SshNode], operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+
+    def confirm(*_: str) -> bool:
+        asked.set()
+        return answered.wait(BOUND)
+
+    node = make_node(sshd)
+    monkeypatch.setattr(node._host_keys, "_confirm", confirm)
+    ended = list[BaseException]()
+
+    def run() -> None:
+        try:
+            node.run(("true",))
+        except Trouble as trouble:
+            ended.append(trouble)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    assert asked.wait(BOUND)
+    node.close()
+    thread.join(BOUND)
+    assert isinstance(ended[0], Unreachable)
+    answered.set()
 
 
 def test_an_attempt_that_was_given_up_asks_nobody_about_a_host_key(

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError, wait
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -64,40 +64,77 @@ class LoginRefused(Trouble):
     """The node answered, and did not let the operator in."""
 
 
-def connect(
-    name: str,
-    endpoint: Endpoint,
-    user: str,
-    identity: Identity,
-    host_keys: HostKeys,
-    timeout: float = CONNECT_TIMEOUT,
-    cancel: threading.Event | None = None,
-) -> paramiko.Transport:
-    """An authenticated connection. Raises Unreachable, HostKeyRejected or LoginRefused, each naming the node `name`.
+class Attempt:
+    """A connection in the making, in a thread of its own: sockets and paramiko wait without looking up, who waits here does not.
 
-    Sockets and paramiko wait without looking up: so a thread of its own does it, which is left behind when `cancel` is set, and
-    closes what it still brings about.
+    Any number of commands may wait for it. Once it is abandoned it asks the operator nothing any more, and closes what it still
+    brings about.
+
+    name: the node's. endpoint: asked in that thread, as it may have to ask AWS.
     """
-    made: Future[paramiko.Transport] = Future()
 
-    def attempt() -> None:
-        try:
-            transport = _connect(name, endpoint, user, identity, host_keys, timeout, made)
-        except BaseException as error:
-            with suppress(InvalidStateError):
-                made.set_exception(error)
-            return
-        try:
-            made.set_result(transport)
-        except InvalidStateError:
-            transport.close()
+    def __init__(
+        self,
+        name: str,
+        endpoint: Callable[[], Endpoint],
+        user: str,
+        identity: Identity,
+        host_keys: HostKeys,
+        timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        self._name = name
+        self._made: Future[paramiko.Transport] = Future()
+        self.waiting = 0
+        """How many commands wait for it; counted by whoever shares it out."""
 
-    threading.Thread(target=attempt, name=f"connect-{name}", daemon=True).start()
-    while True:
-        if cancel is not None and cancel.is_set() and made.cancel():
-            raise Cancelled("Stopped while connecting.", where=name)
-        if wait([made], _TICK).done:
-            return made.result()
+        def make() -> None:
+            try:
+                transport = _connect(name, endpoint(), user, identity, host_keys, timeout, self._made)
+            except BaseException as error:
+                with suppress(InvalidStateError):
+                    self._made.set_exception(error)
+                return
+            try:
+                self._made.set_result(transport)
+            except InvalidStateError:
+                transport.close()
+
+        threading.Thread(target=make, name=f"connect-{name}", daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to an end, whatever that is."""
+        return self._made.done()
+
+    @property
+    def transport(self) -> paramiko.Transport | None:
+        """The connection, where it has brought one about."""
+        ended_well = self._made.done() and not self._made.cancelled() and self._made.exception() is None
+        return self._made.result() if ended_well else None
+
+    def wait(self, cancel: threading.Event) -> paramiko.Transport:
+        """The connection. Raises Unreachable, HostKeyRejected or LoginRefused, each naming the node; Cancelled."""
+        while not self._made.done():
+            if cancel.is_set():
+                raise Cancelled("Stopped while connecting.", where=self._name)
+            with suppress(TimeoutError, CancelledError):
+                self._made.exception(_TICK)
+        try:
+            return self._made.result()
+        except CancelledError:
+            raise Unreachable(
+                "The connection was closed while it was being made.", where=self._name, remedy="Try again."
+            ) from None
+
+    def abandon(self) -> None:
+        """Ends it, for everybody who waits. What it has brought about already is closed; nothing is waited for."""
+        if not self._made.cancel() and (transport := self.transport) is not None:
+            hang_up(transport)
+
+
+def hang_up(transport: paramiko.Transport) -> None:
+    """Closes a connection in a thread of its own: paramiko waits for its thread, which may be busy with a peer that hangs."""
+    threading.Thread(target=transport.close, name="hang-up", daemon=True).start()
 
 
 def _connect(

@@ -15,12 +15,13 @@ from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.errors import Cancelled, Lost, Trouble
 from iconha_tui.remote import files, units
 from iconha_tui.remote.connection import (
+    Attempt,
     Endpoint,
     LoginRefused,
     Unreachable,
     answers,
-    connect,
     guarded_exec,
+    hang_up,
     was_refused,
 )
 from iconha_tui.remote.host_keys import HostKeys
@@ -76,7 +77,9 @@ class SshNode:
         self._cancel = cancel
         self._positions = positions
         self._transport: paramiko.Transport | None = None
-        self._connecting = Lock()
+        self._attempt: Attempt | None = None
+        self._lock = Lock()
+        """Guards the two above, for moments: nobody connects, closes or asks anything while holding it."""
         self._channels = BoundedSemaphore(CHANNELS)
 
     def connect(self, cancel: Event | None = None) -> None:
@@ -188,11 +191,15 @@ class SshNode:
         files.write(self, path, content, mode=mode, owner=owner, check=check, backup=backup, over=over, note=note)
 
     def close(self) -> None:
-        """Close the connection. Commands that are running raise Lost; the next call connects anew."""
-        with self._connecting:
+        """Close the connection, without waiting for that. Commands that are running raise Lost, those that wait for a connection
+        Unreachable; the next call connects anew."""
+        with self._lock:
             transport, self._transport = self._transport, None
+            attempt, self._attempt = self._attempt, None
         if transport is not None:
-            transport.close()
+            hang_up(transport)
+        if attempt is not None:
+            attempt.abandon()
 
     def execute(
         self,
@@ -295,17 +302,38 @@ class SshNode:
         )
 
     def _live(self, cancel: Event) -> paramiko.Transport:
-        with self._connecting:
-            if self._transport is None or not self._transport.is_active():
-                self._transport = None
-                endpoint = self._endpoint() if callable(self._endpoint) else self._endpoint
-                self._transport = connect(
-                    self.name, endpoint, self.user, self._identity, self._host_keys, self._connect_timeout, cancel
-                )
-            return self._transport
+        """The connection; one attempt makes it for all that need it. The last who stops waiting ends the attempt."""
+        with self._lock:
+            if self._transport is not None and self._transport.is_active():
+                return self._transport
+            self._transport = None
+            attempt = self._attempt = self._attempt or self._begin()
+            attempt.waiting += 1
+        try:
+            return attempt.wait(cancel)
+        finally:
+            with self._lock:
+                attempt.waiting -= 1
+                ours = self._attempt is attempt  # else it was closed meanwhile
+                if ours and (attempt.done or not attempt.waiting):
+                    self._transport, self._attempt = attempt.transport, None
+                unwanted = ours and self._attempt is None and self._transport is None
+            if unwanted:
+                attempt.abandon()
+
+    def _begin(self) -> Attempt:
+        endpoint = self._endpoint
+        return Attempt(
+            self.name,
+            endpoint if callable(endpoint) else lambda: endpoint,
+            self.user,
+            self._identity,
+            self._host_keys,
+            self._connect_timeout,
+        )
 
     def _drop(self, transport: paramiko.Transport) -> None:
-        with self._connecting:
+        with self._lock:
             if self._transport is transport:
                 self._transport = None
         transport.close()
