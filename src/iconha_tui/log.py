@@ -6,29 +6,26 @@ import logging
 import os
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
-from weakref import WeakSet
 
 from iconha_tui import disk
+from iconha_tui.masking import Masks
 from iconha_tui.text import clean_block
 
-
-class Hider(Protocol):
-    """Knows secrets, and takes them out of a text."""
-
-    def mask(self, text: str) -> str: ...
+_masks: list[Masks] = []
+_all = Masks()
 
 
-hiders: WeakSet[Hider] = WeakSet()
-"""Every vault of this process: a traceback does not say whose secret it holds."""
+def hide(masks: Masks) -> None:
+    """From now on the log has no secret that `masks` is told. It is never given up: a traceback does not say whose secret it
+    holds, and may come when its cluster is closed."""
+    _masks.append(masks)
 
 
 def fit(text: str) -> str:
     """A text of several lines as the log may hold it, and a terminal after the program has broken down."""
-    text = clean_block(text)
-    for hider in list(hiders):
-        text = hider.mask(text)
-    return text
+    # All at once: one after the other, a short secret of one cluster would cut a longer one of another in two.
+    _all.learn(secret for masks in list(_masks) for secret in masks.known)
+    return _all.hide(clean_block(text))
 
 
 class _Formatter(logging.Formatter):

@@ -7,10 +7,14 @@ import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
+from threading import Lock
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
 
 from iconha_tui.text import clean
 
+MASK = "••••••••"
+"""What stands in a secret's place."""
 SHORTEST = 4
 """Characters of a secret that is searched for. To mask every shorter one would garble all text, and tell what it is."""
 PIECE = 8
@@ -21,51 +25,50 @@ _AROUND = " \t\\\"'`.,;…"
 """What may stand between a piece of a secret and the end of its line."""
 
 
-class Masks:
-    """Every secret that it was ever told, in memory. mask: what is put in a secret's place."""
+class _Index(NamedTuple):
+    """The forms of all secrets, as a text is searched for them: by their first and last PIECE characters, as one text, and
+    those that are shorter as words."""
 
-    def __init__(self, mask: str) -> None:
+    heads: dict[str, list[str]]
+    tails: dict[str, list[str]]
+    all: str
+    words: re.Pattern[str] | None
+
+
+class Masks:
+    """Every secret that it was ever told, in memory; any thread may tell or use them. mask: what is put in a secret's place."""
+
+    def __init__(self, mask: str = MASK) -> None:
         self._mask = mask
-        self._known: set[str] = set()
-        self._heads: dict[str, list[str]] = {}
-        self._tails: dict[str, list[str]] = {}
-        self._all = ""
-        self._words: re.Pattern[str] | None = None
+        self.known: frozenset[str] = frozenset()
+        self._index = _indexed(())  # replaced as a whole: who hides meanwhile has the one before, or the new one
+        self._learning = Lock()
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Takes further secrets; those of fewer than SHORTEST characters are passed over."""
-        new = {each for each in secrets if each} - self._known
-        if not new:
-            return
-        self._known |= new
-        found = sorted({form for secret in self._known for form in forms(secret)}, key=len, reverse=True)
-        heads: dict[str, list[str]] = {}
-        tails: dict[str, list[str]] = {}
-        for form in found:
-            if len(form) >= PIECE:
-                heads.setdefault(form[:PIECE], []).append(form)
-                tails.setdefault(form[-PIECE:], []).append(form)
-        words = "|".join(re.escape(form) for form in found if len(form) < PIECE)
-        self._words = re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None
-        self._all = "\n".join(form for form in found if len(form) >= PIECE)
-        self._heads, self._tails = heads, tails
+        with self._learning:
+            known = self.known | {each for each in secrets if each}
+            if known != self.known:
+                self._index, self.known = _indexed(known), known
 
     def hide(self, text: str) -> str:
         """`text` without the secrets. It has as many lines as before."""
-        begun = [form for head, forms in self._heads.items() if head in text for form in forms]
+        index = self._index
+        begun = [form for head, forms in index.heads.items() if head in text for form in forms]
         for form in sorted(begun, key=len, reverse=True):  # one may be a part of another
             text = text.replace(form, self._mask)
-        if self._words:
-            text = self._words.sub(self._mask, text)
-        ended = [form for tail, forms in self._tails.items() if tail in text for form in forms]
-        return "\n".join(self._without_pieces(line, begun, ended) for line in text.split("\n"))
+        if index.words:
+            text = index.words.sub(self._mask, text)
+        ended = [form for tail, forms in index.tails.items() if tail in text for form in forms]
+        return "\n".join(self._without_pieces(line, begun, ended, index.all) for line in text.split("\n"))
 
-    def _without_pieces(self, line: str, begun: list[str], ended: list[str]) -> str:
-        """A line that may end, begin or lie amid a secret that was cut into lines. begun, ended: the forms that may be in it."""
+    def _without_pieces(self, line: str, begun: list[str], ended: list[str], every: str) -> str:
+        """A line that may end, begin or lie amid a secret that was cut into lines. begun, ended: the forms that may be in it;
+        every: all forms there are."""
         bare = line.strip()
         # What may stand around a piece may also be its own first or last character.
         for amid in dict.fromkeys((bare, bare.lstrip(_AROUND), bare.rstrip(_AROUND), bare.strip(_AROUND))):
-            if len(amid) >= PIECE and " " not in amid and amid in self._all:
+            if len(amid) >= PIECE and " " not in amid and amid in every:
                 return line.replace(amid, self._mask)
         starts = [
             at for form in begun for at in _places(form[:PIECE], line) if form.startswith(line[at:].rstrip(_AROUND))
@@ -79,6 +82,23 @@ class Masks:
             if form.endswith(line[: at + PIECE].lstrip(_AROUND))
         ]
         return self._mask + line[max(ends) :] if ends else line
+
+
+def _indexed(secrets: Iterable[str]) -> _Index:
+    found = sorted({form for secret in secrets for form in forms(secret)}, key=len, reverse=True)
+    heads: dict[str, list[str]] = {}
+    tails: dict[str, list[str]] = {}
+    for form in found:
+        if len(form) >= PIECE:
+            heads.setdefault(form[:PIECE], []).append(form)
+            tails.setdefault(form[-PIECE:], []).append(form)
+    words = "|".join(re.escape(form) for form in found if len(form) < PIECE)
+    return _Index(
+        heads,
+        tails,
+        "\n".join(form for form in found if len(form) >= PIECE),
+        re.compile(rf"(?<!\w)(?:{words})(?!\w)") if words else None,
+    )
 
 
 def _places(piece: str, line: str) -> Iterator[int]:

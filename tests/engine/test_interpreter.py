@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from iconha_tui.engine.actions import MASK, Action, Call, Copy, Run, SecretRef, Upload, unknown, waits_for
+from iconha_tui.engine.actions import Action, Call, Copy, Run, SecretRef, Upload, unknown, waits_for
 from iconha_tui.engine.events import ActionFinished, ActionStarted, to_dict
 from iconha_tui.engine.interpreter import ActionFailed, carry_out
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Blocked, Done, Needed, Vault
 from iconha_tui.errors import Trouble
+from iconha_tui.masking import MASK
 
 from .fakes import ONE, TWO, Wants, World
 

@@ -11,7 +11,6 @@ import pytest
 
 from iconha_tui.engine import plan as plans
 from iconha_tui.engine.actions import (
-    MASK,
     Call,
     Copy,
     Disruption,
@@ -24,6 +23,7 @@ from iconha_tui.engine.actions import (
     waits_for,
 )
 from iconha_tui.engine.step import View
+from iconha_tui.masking import MASK
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 

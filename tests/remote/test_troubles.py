@@ -193,6 +193,9 @@ def test_a_protected_key_is_opened_once_for_all_nodes(
         return next(said)
 
     identity = Identity(key, ask)
+    with pytest.raises(Trouble, match="does not open"):  # told at once: asked again, the same word would come
+        next(identity.offers())
+    assert asked == [str(key)]
     for alias in ("i-01", "i-02"):
         node = SshNode(
             "PRep-01",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from iconha_tui import log
 from iconha_tui.cloud import client as clients
 from iconha_tui.cloud.client import Client, profile_keys, profiles
 from iconha_tui.cloud.sentences import SENTENCES, iam_action, trouble
+from iconha_tui.engine.step import Vault
 from iconha_tui.errors import Trouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Aws, Spec
@@ -118,6 +122,39 @@ def test_a_secret_with_a_line_break_is_not_told_with_the_header_that_it_breaks(a
         )
     assert "wrapped-by" not in f"{caught.value} {caught.value.detail}"
     assert "a-token-that" not in f"{caught.value} {caught.value.detail}"
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_page_that_answers_in_the_place_of_aws_is_no_answer(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """As where a region's name is mistyped, and the network's DNS knows every name."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><html><body>Welcome</br></body></html>")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(Trouble) as caught:
+            Client(Aws(region="eu-north-9"), KEYS).call("ec2", "describe_vpcs")
+        server.shutdown()
+    assert caught.value.what == "What answers as the API of region eu-north-9 is not AWS."
+    assert "region's name" in caught.value.remedy
+    assert "<html>" not in str(caught.value)
+
+
+def test_the_log_has_no_secret_of_a_cluster_that_is_closed() -> None:
+    vault = Vault({"key_passphrase": "a word of a closed cluster"})
+    del vault
+    gc.collect()
+    Vault({"key_passphrase": "word"})  # of another cluster, and a part of it
+    assert "closed cluster" not in log.fit("ValueError: a word of a closed cluster")
 
 
 def test_what_is_not_found_is_named() -> None:

@@ -506,7 +506,8 @@ def held(store: Store) -> None:
 
 
 def test_a_folder_that_is_a_link_is_not_used(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o755)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere").chmod(0o755)
     store.make("icon").rmdir()
     store.folder("icon").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Trouble, match="it is a symbolic link"):

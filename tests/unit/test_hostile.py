@@ -33,7 +33,7 @@ from iconha_tui.cluster.corosync_conf import check
 from iconha_tui.cluster.crm_mon import parse_crm_mon
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine import plan as plans
-from iconha_tui.engine.actions import MASK, SecretRef
+from iconha_tui.engine.actions import SecretRef
 from iconha_tui.engine.events import Output, StepFinished, to_dict
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.script import _here, script_of
@@ -41,6 +41,7 @@ from iconha_tui.engine.step import Vault, View
 from iconha_tui.errors import SpecTrouble, Trouble
 from iconha_tui.lab.ca import make_authority
 from iconha_tui.lines import JsonLines
+from iconha_tui.masking import MASK
 from iconha_tui.session import Session
 from iconha_tui.spec import Aws, Spec
 from iconha_tui.stages import STAGES

@@ -10,6 +10,8 @@ import shlex
 import subprocess
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -32,6 +34,22 @@ def masks(*secrets: str) -> Masks:
     known = Masks(MASK)
     known.learn(secrets)
     return known
+
+
+def test_threads_that_tell_at_the_same_time_lose_no_secret() -> None:
+    """The wizard's own puts a typed one in while a client learns what it signs with."""
+    known = Masks(MASK)
+    several = [[f"secret-{thread}-{number}" for number in range(30)] for thread in range(4)]
+
+    def tell(secrets: list[str]) -> None:
+        for secret in secrets:
+            known.learn([secret])
+            assert secret not in known.hide(secret)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(tell, several))
+    for secret in chain.from_iterable(several):
+        assert secret not in known.hide(secret)
 
 
 def told(text: str, secret: str) -> list[str]:

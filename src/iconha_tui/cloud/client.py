@@ -25,10 +25,10 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from iconha_tui import log
 from iconha_tui.cloud.sentences import iam_action, trouble
-from iconha_tui.engine.actions import MASK
 from iconha_tui.errors import Trouble
 from iconha_tui.masking import Masks
 from iconha_tui.spec import Aws
@@ -50,8 +50,9 @@ class Client:
         self._region = aws.region
         self._lock = Lock()
         self._clients: dict[str, Any] = {}
-        self._masks = Masks(MASK)
+        self._masks = Masks()
         self._masks.learn(keys)
+        log.hide(self._masks)
         self._session = Session(
             botocore_session=_session(aws),
             region_name=aws.region,
@@ -59,11 +60,6 @@ class Client:
             aws_secret_access_key=secret or None,
             aws_session_token=token or None,
         )
-        log.hiders.add(self)
-
-    def mask(self, text: str) -> str:
-        """`text` without the secrets that this client has signed with."""
-        return self._masks.hide(text)
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One API call, all pages merged. Raises Trouble with a sentence and a remedy."""
@@ -81,6 +77,13 @@ class Client:
         except ClientError as error:
             fault = error.response.get("Error", {})
             raise trouble(service, operation, fault.get("Code", ""), self._said(fault.get("Message", ""))) from error
+        except ResponseParserError as error:  # no BotoCoreError; its words are what was answered, a page of HTML
+            raise Trouble(
+                f"What answers as the API of region {self._region} is not AWS.",
+                where=where,
+                remedy="Check the region's name, and whether a proxy or DNS of this network answers in its place.",
+                detail=self._said(str(error)),
+            ) from error
         except BotoCoreError as error:
             found = _unreached(where, self._region, error)
             raise Trouble(
@@ -92,7 +95,7 @@ class Client:
         with suppress(BotoCoreError):
             if credentials := self._session.get_credentials():
                 self._masks.learn(each for each in credentials.get_frozen_credentials() if each)
-        return self.mask(text)
+        return self._masks.hide(text)
 
     def _client(self, service: str) -> Any:
         with self._lock:  # making a client is not thread-safe, using one is

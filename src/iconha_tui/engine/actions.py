@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MASK = "••••••••"
+from iconha_tui.masking import MASK
 
 _MARKER = re.compile("⟪([^⟪⟫]+)⟫")
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from iconha_tui import log
-from iconha_tui.engine.actions import MASK, Action, Disruptive, Lookup, NodeLookup, Run, SecretRef, Text, unknown
+from iconha_tui.engine.actions import Action, Disruptive, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Cloud, Node
 from iconha_tui.errors import Trouble
@@ -58,10 +58,10 @@ class Vault:
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
         self._secrets: dict[str, str] = {}
-        self._masks = Masks(MASK)
+        self._masks = Masks()
+        log.hide(self._masks)
         for name, value in (secrets or {}).items():
             self.put(name, value)
-        log.hiders.add(self)
 
     def put(self, name: str, value: str) -> None:
         self._secrets[name] = value

@@ -25,7 +25,6 @@ from iconha_tui.errors import Trouble
 AskPassphrase = Callable[[str], str | None]
 """ask(key file) -> its passphrase; None when the operator would not say."""
 
-_TRIES = 3
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _NAME_THE_KEY = "Name the private key that belongs to the instance's key pair."
 _NO_KEYS = Trouble(
@@ -85,21 +84,21 @@ class Identity:
             return _parse(path, data, None)
         except _Encrypted:
             pass
-        for _ in range(_TRIES):
-            passphrase = self._ask(str(path)) if self._ask else None
-            if passphrase is None:
-                raise Trouble(
-                    "The key file is protected by a passphrase.",
-                    where=str(path),
-                    remedy=f"Give the passphrase, or load the key with `ssh-add {path}` and leave the key file empty.",
-                )
-            try:
-                return _parse(path, data, passphrase.encode())
-            except _Encrypted:
-                continue
-        raise Trouble(
-            "The passphrase does not open the key file.", where=str(path), remedy="Try again with the right passphrase."
-        )
+        passphrase = self._ask(str(path)) if self._ask else None
+        if passphrase is None:
+            raise Trouble(
+                "The key file is protected by a passphrase.",
+                where=str(path),
+                remedy=f"Give the passphrase, or load the key with `ssh-add {path}` and leave the key file empty.",
+            )
+        try:
+            return _parse(path, data, passphrase.encode())
+        except _Encrypted:
+            raise Trouble(
+                "The passphrase does not open the key file.",
+                where=str(path),
+                remedy="Try again with the right passphrase.",
+            ) from None
 
 
 class _Encrypted(Exception):
