@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from iconha_tui.text import clean_block, sentence
+
+log = logging.getLogger(__name__)
 
 DETAIL_LINES = 100
 """Lines of a detail that are kept: the last ones say what went wrong."""
@@ -31,6 +34,17 @@ class Trouble(Exception):
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head} {self.remedy}".rstrip()
+
+
+def unforeseen(error: BaseException, where: str = "") -> Trouble:
+    """The sentence for an error that is a mistake of this program, or an answer that nobody thought of; its traceback goes to
+    the log file."""
+    log.error("Unexpected error%s", f" on {where}" if where else "", exc_info=error)
+    return Trouble(
+        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
+        where=where,
+        remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
+    )
 
 
 class Lost(Trouble):

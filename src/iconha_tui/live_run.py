@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import gc
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iconha_tui.engine import journal
+from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.estimate import Forecast, Pace, forecast
-from iconha_tui.engine.events import PASSED, Event, Outcome, Output, Probed, RunStarted, StageStarted, Waiting
+from iconha_tui.engine.events import PASSED, Event, Outcome, Output, Probed, StageStarted, Waiting
 from iconha_tui.engine.plan import Look
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.errors import Cancelled, Trouble, unforeseen
 from iconha_tui.preflight.found import Found, bad
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.glyphs import TURNS, duration, mark
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from iconha_tui.session import Session
     from iconha_tui.spec import Spec
 
-log = logging.getLogger(__name__)
 
 DRAIN = 0.05
 """Seconds between two looks at what the threads have queued."""
@@ -44,6 +42,8 @@ BUDGET = 0.01
 """Seconds that one look may take from the screen; the rest waits for the next."""
 CLOCKS = 1 / TURNS
 """Seconds between two redraws of what turns and of running clocks when nothing else has changed."""
+THRESHOLDS = gc.get_threshold()
+"""When Python collects of itself."""
 FULL_COLLECTION = 50
 """Collections of the middle generation for each full one; Python's own figure is 10."""
 ALMOST = 0.99
@@ -90,7 +90,6 @@ class LiveRun:
         }
         self.trouble: dict[str, Trouble] = {}
         self.stopping = ""
-        self._stop_long = False
         self.onward = False
         self.ahead = self.complete = False
         self.findings: list[Found] = []
@@ -236,20 +235,19 @@ class LiveRun:
         if self.busy and not self.stopping:
             nodes = " and ".join(self.long)
             fate = f"stopping, also on {nodes}" if stop_long else f"stopping; left running on {nodes}"
-            self.stopping, self._stop_long = fate if nodes else "stopping", stop_long
+            self.stopping = fate if nodes else "stopping"
             self._session.cancel(stop_long=stop_long)
 
     def close(self) -> None:
         """Stops what is going on, and draws no more."""
         self.stop()
         self._timer.stop()
-        gc.unfreeze()
+        _collect_as_usual()
 
     def _start(self, stage: str, work: Callable[[], object]) -> None:
         self._stage_now, self.stopping = stage, ""
-        # A full collection stops the screen for 50 ms and more, and a flood of lines would cause two a second.
-        gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION)
-        gc.freeze()
+        self._session.ctx.cancel = Cancel()
+        _collect_rarely()
         self._timer.resume()
         self._app.run_worker(partial(self._carry, work), thread=True, exit_on_error=False, group="run")
         self._follow()
@@ -263,9 +261,9 @@ class LiveRun:
         except Trouble as trouble:
             self._queue.append(trouble)
         except Exception as error:
-            log.exception("The run ended with an error that was not foreseen")
-            self._queue.append(_unforeseen(error, self._session.store.log_file))
+            self._queue.append(unforeseen(error))
         finally:
+            self._session.ctx.cancel = Cancel()  # what was stopped stops nothing else, as a list that is read from AWS
             self._queue.append(Ended())
 
     def _measure(self) -> Pace:
@@ -311,6 +309,7 @@ class LiveRun:
     def _take(self, item: Event | Trouble | Ended | Found | Complete) -> None:
         if isinstance(item, Ended):
             self._stage_last, self._stage_now, self.ahead = self._stage_now, "", False
+            _collect_as_usual()
             return
         if isinstance(item, Found | Complete) or self.ahead:
             self._take_ahead(item)
@@ -324,8 +323,6 @@ class LiveRun:
         if isinstance(item, Probed):
             settings = self._session.spec.settings_digest(item.stage)
             self.looks[item.step, item.target] = Look(time.time(), item.verdict, settings, item.text)
-        if isinstance(item, RunStarted) and self.stopping:
-            self._session.cancel(stop_long=self._stop_long)
         stage = getattr(item, "stage", "")
         if stage:
             if isinstance(item, StageStarted):
@@ -351,8 +348,13 @@ class LiveRun:
                 screen.follow()
 
 
-def _unforeseen(error: Exception, log_file: Path) -> Trouble:
-    return Trouble(
-        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
-        remedy=f"{log_file} has the details; retry, and report it if it stays.",
-    )
+def _collect_rarely() -> None:
+    """For a run: a full collection stops the screen for 50 ms and more, and a flood of lines would cause two a second."""
+    gc.set_threshold(*THRESHOLDS[:2], FULL_COLLECTION)
+    gc.freeze()
+
+
+def _collect_as_usual() -> None:
+    """Between runs: what was frozen can be given back, as the pages of a cluster that is closed."""
+    gc.set_threshold(*THRESHOLDS)
+    gc.unfreeze()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from iconha_tui import __version__
+from iconha_tui.cloud.sentences import iam_action
 from iconha_tui.engine import runner
 from iconha_tui.engine.actions import Disruptive
 from iconha_tui.engine.cancel import Cancel
@@ -46,6 +48,9 @@ NODE_KEYS = ("node_access_key_id", "node_secret_access_key")
 KEY_PASSPHRASE = "key_passphrase"  # noqa: S105  a name in the vault, no secret
 """Vault name of the SSH key's passphrase."""
 
+LOOK_UP = 0.1
+"""Seconds after which a thread that waits for AWS looks whether the run has been stopped."""
+
 
 class Session:
     """Everything that a run of one cluster needs. boto3 and paramiko are imported when first used.
@@ -63,8 +68,14 @@ class Session:
         self._clouds: dict[str, Cloud] = {}
         self._pool: Pool | None = None
         self._opening = Lock()
+        """Guards the pool, for moments: nothing is connected or closed while it is held."""
         self.ctx = Context(
-            spec, _LazyCloud(self._operator_cloud), self._node, self._node_cloud, why_not_reachable, vault or Vault()
+            spec,
+            StoppableCloud(self._operator_cloud, lambda: self.ctx.cancel),
+            self._node,
+            self._node_cloud,
+            why_not_reachable,
+            vault or Vault(),
         )
 
     @property
@@ -79,14 +90,14 @@ class Session:
         if spec.machines != old.machines:
             self.ctx.facts.clear()  # they may be of other machines
         if spec.aws != old.aws or spec.awscli != old.awscli:
-            self._clouds.clear()
+            self._clouds = {}
         if spec.ssh != old.ssh or spec.names != old.names:
             self.close()
 
     def keep_secret(self, name: str, value: str) -> None:
         """Keeps a typed secret in memory, and drops the clients made without it."""
         self.ctx.vault.put(name, value)
-        self._clouds.clear()
+        self._clouds = {}
 
     def run(self, stages: Sequence[Stage], on_event: OnEvent, skip: Collection[str] = ()) -> RunFinished:
         """Carries stages out but for the steps in `skip`, journalled, with the cluster's lock held. Raises Locked, Trouble."""
@@ -152,7 +163,6 @@ class Session:
         on_event: OnEvent,
         skip: Collection[str],
     ) -> RunFinished:
-        self.ctx.cancel = Cancel()
         with self.store.lock(self.spec.name):
             self.store.save(self.spec)
             journal = Journal(self.store.folder(self.spec.name))
@@ -182,29 +192,33 @@ class Session:
             self.ctx.cancel.decide(stop_long=stop_long)
 
     def close(self) -> None:
-        """Closes the connections to the nodes."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
+        """Closes the connections to the nodes, without waiting for that."""
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def forget(self, node: str) -> None:
-        """Closes the connection to a node whose address has changed; the next command connects anew."""
-        if self._pool is not None:
-            self._pool.forget(node)
+        """Closes the connection to a node whose address has changed, without waiting; the next command connects anew."""
+        with self._opening:
+            pool = self._pool
+        if pool is not None:
+            pool.forget(node)
 
     def _operator_cloud(self) -> Cloud:
         return self._cloud("operator", OPERATOR_KEYS)
 
     def _node_cloud(self) -> Cloud:
         self.load_node_keys()
-        return self._cloud("node", NODE_KEYS)
+        return StoppableCloud(lambda: self._cloud("node", NODE_KEYS), lambda: self.ctx.cancel)
 
     def _cloud(self, whose: str, keys: tuple[str, ...]) -> Cloud:
         from iconha_tui.cloud.client import Client
 
-        if whose not in self._clouds:
-            self._clouds[whose] = Client(self.spec.aws, [self.ctx.vault.get(key) for key in keys])
-        return self._clouds[whose]
+        clouds = self._clouds  # a client of keys that change meanwhile ends in a dict that nobody looks into any more
+        if whose not in clouds:
+            clouds.setdefault(whose, Client(self.spec.aws, [self.ctx.vault.get(key) for key in keys]))
+        return clouds[whose]
 
     def load_node_keys(self) -> None:
         """Brings the nodes' AWS keys into the vault: from the named profile, or the environment. Typed ones stay."""
@@ -224,10 +238,12 @@ class Session:
             vault.put(name, value)
 
     def _node(self, name: str) -> Node:
+        import iconha_tui.remote.pool  # noqa: F401  outside the lock: the first time it takes a while
+
         with self._opening:
             if self._pool is None:
                 self._pool = self._new_pool()
-        return self._pool.node(name)
+            return self._pool.node(name)
 
     def _new_pool(self) -> Pool:
         from iconha_tui.remote.connection import Endpoint, Unreachable
@@ -283,14 +299,34 @@ def warm_up() -> None:
     import iconha_tui.remote.pool  # noqa: F401
 
 
-class _LazyCloud:
-    """The operator's client, made when first called: boto3 takes half a second to import."""
+class StoppableCloud:
+    """A client whose calls are no longer waited for once `cancel` is set: boto3 waits without looking up, up to two minutes.
 
-    def __init__(self, make: Callable[[], Cloud]) -> None:
+    make: brings the client, made when first called, as boto3 takes half a second to import. Each call has a thread of its own,
+    which is left behind then; what a call that changes something has come to, the next look at AWS tells.
+    """
+
+    def __init__(self, make: Callable[[], Cloud], cancel: Callable[[], Cancel]) -> None:
         self._make = make
+        self._cancel = cancel
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self._make().call(service, operation, params)
+        """As `Cloud.call`; raises Cancelled too."""
+        cancel = self._cancel()
+        answer: Future[dict[str, Any]] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._make().call(service, operation, params))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        if not cancel.is_set():
+            Thread(target=ask, name=f"{service}-{operation}", daemon=True).start()
+        while not cancel.is_set():
+            if wait([answer], LOOK_UP).done:
+                return answer.result()
+        raise Cancelled("Stopped while AWS was asked.", where=iam_action(service, operation))
 
 
 def why_not_reachable(host: str, port: int) -> str:

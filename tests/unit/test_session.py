@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from stage_world import KNOWN, ONE, World, living_pair, reservation
+from waiting import BOUND
 
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.events import Event, RunFinished, StepFinished
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.connection import Unreachable
-from iconha_tui.session import Session
+from iconha_tui.session import Session, StoppableCloud
 from iconha_tui.spec import Spec
 from iconha_tui.stages.serving import Serves
 from iconha_tui.store import Store
@@ -72,6 +74,66 @@ def test_an_aws_that_does_not_answer_leaves_the_address_that_is_known(session: S
     locate(ONE)
     aws.says = Trouble("The API does not answer.")
     assert locate(ONE).host == "198.51.100.11"
+
+
+class Silent:
+    """An AWS that takes a call and says nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def call(self, service: str, operation: str, params: Any = None) -> dict[str, Any]:
+        self.asked.set()
+        self.go.wait(BOUND)
+        return {}
+
+
+def test_a_stop_is_heard_while_aws_says_nothing(session: Session) -> None:
+    aws = Silent()
+    cloud = StoppableCloud(lambda: aws, lambda: session.ctx.cancel)
+    ended: list[Trouble] = []
+
+    def ask() -> None:
+        try:
+            cloud.call("ec2", "describe_instances")
+        except Trouble as trouble:
+            ended.append(trouble)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    assert aws.asked.wait(BOUND)
+    session.cancel()
+    asking.join(BOUND)
+    aws.go.set()
+    assert isinstance(ended[0], Cancelled)
+    assert ended[0].where == "ec2:DescribeInstances"
+    with pytest.raises(Cancelled):  # nor is anything asked after the stop
+        StoppableCloud(lambda: pytest.fail("It was asked."), lambda: session.ctx.cancel).call("ec2", "run_instances")
+
+
+def test_a_stop_that_comes_before_the_first_step_holds(session: Session) -> None:
+    """Ctrl+C while the lock is taken, the spec saved or the preflight through its last look."""
+    session.cancel()
+    step = Disturbs(lambda: None)
+    finished = session.run([Stage("corosync", "Corosync", "", (step,))], lambda _event: None)
+    assert finished.outcome == "cancelled"
+
+
+def test_a_client_of_old_keys_is_used_no_longer(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keys are typed anew while a thread makes the client of the old ones."""
+    made: list[list[str]] = []
+
+    class Client:
+        def __init__(self, _aws: Any, keys: list[str]) -> None:
+            made.append(keys)
+            if len(made) == 1:
+                session.keep_secret("aws_secret_access_key", "new")
+
+    monkeypatch.setattr("iconha_tui.cloud.client.Client", Client)
+    session.keep_secret("aws_secret_access_key", "old")
+    session._operator_cloud()
+    session._operator_cloud()
+    assert [keys[1] for keys in made] == ["old", "new"]
 
 
 def test_a_run_that_was_stopped_stops_nothing_that_comes_after_it(session: Session) -> None:

@@ -27,7 +27,7 @@ from iconha_tui.engine.events import (
 from iconha_tui.engine.foresight import HOW_TO_ALLOW, disruptive, refusal
 from iconha_tui.engine.interpreter import ActionFailed, carry_out
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict
-from iconha_tui.errors import Cancelled, Lost, Trouble
+from iconha_tui.errors import Cancelled, Lost, Trouble, unforeseen
 
 T = TypeVar("T")
 
@@ -178,8 +178,8 @@ def _step(
             remedy=trouble.remedy or step.remedy(ctx.view),
         )
     except Exception as error:  # a plan that cannot be made, for one; what a lane did not foresee is a Trouble already
-        unforeseen = _unforeseen(error, "")
-        return finish("failed", unforeseen.what, remedy=unforeseen.remedy)
+        told = unforeseen(error)
+        return finish("failed", told.what, remedy=told.remedy)
 
 
 def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
@@ -258,7 +258,7 @@ def _on_all(pool: ThreadPoolExecutor, targets: Sequence[str], work: Callable[[st
     for target, future in futures.items():
         error = future.exception()
         if error is not None and not isinstance(error, Trouble):
-            raise _unforeseen(error, target) from error
+            raise unforeseen(error, target) from error
     troubles = [error for future in futures.values() if (error := future.exception())]
     for error in troubles:
         if not isinstance(error, Cancelled):
@@ -278,16 +278,6 @@ def _as_one(stopped: Sequence[BaseException]) -> Cancelled:
         )
     told = " ".join(f"{error.where}: {error.what}" for error in found)
     return Cancelled(told, remedy=" ".join(dict.fromkeys(error.remedy for error in found if error.remedy)))
-
-
-def _unforeseen(error: BaseException, target: str) -> Trouble:
-    """The sentence for the operator; the traceback goes to the log file."""
-    log.error("Unexpected error on %s", target or "the plan", exc_info=error)
-    return Trouble(
-        f"An error that this program did not foresee: {type(error).__name__}: {error}.",
-        where=target,
-        remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
-    )
 
 
 def _blocked(verdicts: dict[str, Verdict]) -> tuple[str, Blocked] | None:

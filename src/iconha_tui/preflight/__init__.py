@@ -40,8 +40,9 @@ def look(session: Session, skip: Collection[str] = ()) -> Iterator[Found]:
     try:
         for found in _look(session.ctx, skip):
             yield replace(found, text=mask(found.text), remedy=mask(found.remedy))
-    finally:
-        session.ctx.cancel = Cancel()
+    except Cancelled:
+        session.ctx.cancel = Cancel()  # the stop was heard; one that comes after the last look holds for the run
+        raise
 
 
 def _look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iconha_tui.engine.actions import Action
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Stage, Step, Verdict, View
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 
 
 class Identity(Step):
@@ -101,6 +101,8 @@ class NodeCredentials(Step):
             )
         try:
             who = cloud.call("sts", "get_caller_identity")
+        except Cancelled:
+            raise
         except Trouble as trouble:
             raise Trouble(
                 f"With the nodes' keys: {trouble.what}",
