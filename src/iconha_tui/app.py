@@ -20,6 +20,7 @@ from textual.screen import Screen
 from iconha_tui.config import Config
 from iconha_tui.screens.welcome import Welcome
 from iconha_tui.text import strip_controls
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.in_turn import InTurn
 from iconha_tui.widgets.looks import Looks
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
     from iconha_tui.live_run import LiveRun
     from iconha_tui.preflight import Found, Look
+    from iconha_tui.screens.run_questions import RunQuestions
     from iconha_tui.screens.stage import StageScreen
     from iconha_tui.session import ConfirmHostKey, Session
     from iconha_tui.spec import Spec
@@ -78,6 +80,7 @@ class IconhaApp(InTurn, Looks):
         self.session: Session | None = None
         self._spec: Spec | None = None
         self._live: LiveRun | None = None
+        self._questions: RunQuestions | None = None
         self._screens: dict[str, StageScreen] = {}
         self._leaving = False
         self.farewell = ""
@@ -107,7 +110,7 @@ class IconhaApp(InTurn, Looks):
         if self.config.trouble:
             self.notify(self.config.trouble, title="The settings", severity="warning", timeout=15, markup=False)
         if self._warm_up:
-            self.run_worker(_import_the_rest, thread=True, exit_on_error=False, group="warm")
+            in_background(self, _import_the_rest, lambda _: None, self.tell, group="warm")
         cluster, start, spec = self._first
         if start == "status":
             self.show_status(cluster)
@@ -118,6 +121,8 @@ class IconhaApp(InTurn, Looks):
 
     def on_unmount(self) -> None:
         self._leaving = True
+        if self._live is not None:
+            self._live.close()
         if self.session is not None:
             self.session.cancel()
             self.session.close()
@@ -256,30 +261,32 @@ class IconhaApp(InTurn, Looks):
             return Spec(name=name)
 
     def open_cluster(self, spec: Spec) -> None:
-        """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand."""
+        """Opens a cluster: at its first stage, or, where runs have been, after a look at how things stand.
+
+        What cannot be opened is told; the cluster that was open before stays so.
+        """
         from iconha_tui.errors import Trouble
         from iconha_tui.live_run import LiveRun
         from iconha_tui.screens.run_questions import RunQuestions
 
         before = self.session
-        self._close_cluster()
         try:
             progress = self.store.progress(spec.name)
             questions = RunQuestions(self, self._given_up)
-            self.session = (self._factory or _session)(self.store, spec, questions.ask)
-            self.session.allow = questions.allow
+            session = (self._factory or _session)(self.store, spec, questions.ask)
+            session.allow = questions.allow
             if before is not None and before.spec.name == spec.name:
-                self.session.ctx.vault = before.ctx.vault
-            self.session.use(spec)
+                session.ctx.vault = before.ctx.vault
+            session.use(spec)
         except Trouble as trouble:
             self.tell(trouble)
             return
+        self._close_cluster()
+        self.session, self._questions = session, questions
         self.spec, self.farewell, self.cleared = spec, "", None
         if progress.note:
             self.notify(progress.note, severity="warning", markup=False)
-        self._live = LiveRun(
-            self, self.session, self.stages, progress, self._screens, self._run_ended, lambda: self.spec
-        )
+        self._live = LiveRun(self, session, self.stages, progress, self._screens, self._run_ended, lambda: self.spec)
         if progress.stages:
             from iconha_tui.screens.resume import Resume
 
@@ -295,6 +302,9 @@ class IconhaApp(InTurn, Looks):
             self.uninstall_screen(name)
             screen.remove()
         self._screens.clear()
+        if self._questions is not None:
+            self._questions.close()
+            self._questions = None
         if self.session is not None:
             self.session.close()
             self.session = None

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any
 
+from waiting import BOUND
+
 from iconha_tui.engine.actions import Action, Call, Run, Upload
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Cancelled, Left, Trouble
-from iconha_tui.session import ConfirmHostKey, Session
+from iconha_tui.session import ConfirmHostKey, Session, StoppableCloud
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 
@@ -39,6 +41,8 @@ class World:
         self.said = "E: Unable to locate package aws-cli\n"
         self.gate = Event()
         self.gate.set()
+        self.aws_answers = Event()
+        self.aws_answers.set()
         self.long = True
         self.left: dict[str, Left] = {}
         self.ask_key: set[str] = set()
@@ -68,7 +72,7 @@ class World:
     def session(self, store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
         session = Session(store, spec, confirm_host_key=confirm)
         session.ctx.node = lambda name: FakeNode(self, name, session, confirm)
-        session.ctx.cloud = FakeCloud(self)
+        session.ctx.cloud = StoppableCloud(lambda: FakeCloud(self), lambda: session.ctx.cancel)
         return session
 
 
@@ -83,6 +87,7 @@ class FakeCloud:
         self.world = world
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self.world.aws_answers.wait(BOUND)
         if self.world.cloud_trouble:
             raise self.world.cloud_trouble
         return self.world.answers.get(operation, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -10,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from piloted import Pressed, paste, press, text, until
+from piloted import Pressed, paste, press, rest, text, until
+from waiting import BOUND
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.config import Config
@@ -374,6 +376,34 @@ async def test_resume_says_what_holds_it_up_and_looks_again(wizard: Make, store:
         world.cloud_trouble = None
         await press(pilot, "f5")
         await shows(pilot, "F8 goes on with “Packages”")
+
+
+async def test_a_cluster_that_cannot_be_opened_leaves_the_one_that_was_open(wizard: Make, store: Store) -> None:
+    """All of it: settings of one and connections of another would build neither."""
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.session)
+        (store.folder("other") / "journal.jsonl").mkdir(parents=True)
+        session, live = app.session, app.live
+        app.open_cluster(Spec(name="other"))
+        await until(pilot, lambda: "This did not work" in [each.title for each in app._notifications])
+        assert (app.session, app.live, app.spec.name) == (session, live, "icon")
+
+
+async def test_quitting_waits_for_no_list_that_aws_does_not_answer(wizard: Make, world: World) -> None:
+    """Python waits for its threads as it ends: the shell would be dead for as long as AWS is silent."""
+    app = wizard(cluster="icon")
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.session)
+        world.aws_answers.clear()
+        app.show_stage("instances")
+        await rest(pilot)
+        await press(pilot, "right", "tab", "tab", "f6")
+        await shows(pilot, "Asking AWS")
+        await press(pilot, "ctrl+q")
+    await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), BOUND)
+    assert not world.aws_answers.is_set()
+    world.aws_answers.set()
 
 
 # Summary

@@ -15,6 +15,7 @@ from iconha_tui.app import IconhaApp
 from iconha_tui.cluster import shells
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, View
+from iconha_tui.screens.lists import LISTS
 from iconha_tui.screens.stage import StageScreen
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
@@ -232,6 +233,20 @@ async def test_the_guides_lines_stand_beside_ours_where_the_file_is_not_the_guid
 
 
 # What is known already
+
+
+def test_a_subnet_without_ipv4_is_listed_with_its_ipv6_network() -> None:
+    subnet = {"SubnetId": "subnet-1", "AvailabilityZone": "us-east-1a", "VpcId": "vpc-1"}
+    networks = [{"Ipv6CidrBlock": "2001:db8::/64"}]
+
+    class Answers:
+        def call(self, *_: Any) -> dict[str, Any]:
+            return {
+                "Subnets": [subnet | {"Ipv6CidrBlockAssociationSet": networks}, subnet | {"CidrBlock": "10.0.0.0/24"}]
+            }
+
+    rows = LISTS["subnets"].rows(Answers(), Spec())
+    assert [row[3] for row in rows] == ["10.0.0.0/24", "2001:db8::/64"]
 
 
 async def test_regions_profiles_and_keys_are_chosen_from_lists(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 
@@ -12,9 +13,10 @@ from textual.widget import Widget
 from textual.widgets import Input, TabbedContent, TabPane
 
 from iconha_tui.app import IconhaApp
-from iconha_tui.engine.actions import MASK, Disruption, Disruptive
+from iconha_tui.engine.actions import Disruption, Disruptive
 from iconha_tui.engine.step import Done
 from iconha_tui.errors import Trouble
+from iconha_tui.masking import MASK
 from iconha_tui.screens.dialogs import Ask, Choose, HostKey
 from iconha_tui.screens.resume import Resume
 from iconha_tui.screens.stage import StageScreen
@@ -404,6 +406,27 @@ async def test_a_list_that_aws_refuses_says_why(wizard: Make, world: World) -> N
         await until(pilot, lambda: "It is denied." in text(app))
         await press(pilot, "escape")
         assert stage_of(app) == "instances"
+
+
+async def test_an_answer_of_aws_that_nobody_foresaw_ends_the_asking(wizard: Make, world: World) -> None:
+    world.answers["describe_instances"] = {"Reservations": [{"Instances": [{"InstanceId": "i-0"}]}]}
+    app = wizard()
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        await press(pilot, "f8", "right", "tab", "tab", "f6")
+        await until(pilot, lambda: "did not foresee: KeyError" in text(app))
+        assert "Asking AWS" not in text(app)
+        await press(pilot, "escape")
+        assert stage_of(app) == "instances"
+
+
+async def test_what_a_run_kept_from_the_collector_is_given_back(wizard: Make) -> None:
+    app = wizard()
+    before = gc.get_threshold()
+    async with app.run_test() as pilot:
+        await begin(pilot)
+        await run_stage(pilot)
+        assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before)
 
 
 async def test_typed_secrets_stay_in_memory(wizard: Make, store: Store) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -16,6 +16,7 @@ from iconha_tui.cluster.corosync_conf import MAX_CHARACTERS
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
 from iconha_tui.text import strip_controls
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.choices import Choices, Option
 from iconha_tui.widgets.conf_diff import DiffArea
 from iconha_tui.widgets.keys import KeyLine
@@ -103,23 +104,22 @@ class Differences(Dialog[None]):
 
     # What is on the node
 
-    @work(thread=True, exclusive=True, exit_on_error=False)
     def _ask(self) -> None:
-        now, said = None, ""
-        try:
-            found = self._read()
-        except Trouble as trouble:
-            said = f"{trouble}\nr reads it again; below is this text as it stands."
-        else:
-            if found is not None and len(found) > MAX_CHARACTERS:
-                found, said = b"", f"That file has {len(found)} bytes: it is no corosync.conf."
-            told = "" if found is None else found.decode(errors="replace")
-            now = strip_controls(told)
-            if found is None:
-                said = ABSENT.format(path=self._texts.path, node=self._texts.node)
-            elif now != told.replace("\r\n", "\n") and not said:
-                said = CONTROLS
-        self.app.call_from_thread(self._answered, now, said)
+        in_background(self, self._look, lambda answer: self._answered(*answer), self._failed)
+
+    def _look(self) -> tuple[str, str]:
+        """In a thread: the text on the node, and what is to be said of it. Raises Trouble."""
+        found = self._read()
+        if found is None:
+            return "", ABSENT.format(path=self._texts.path, node=self._texts.node)
+        if len(found) > MAX_CHARACTERS:
+            return "", f"That file has {len(found)} bytes: it is no corosync.conf."
+        told = found.decode(errors="replace")
+        now = strip_controls(told)
+        return now, "" if now == told.replace("\r\n", "\n") else CONTROLS
+
+    def _failed(self, trouble: Trouble) -> None:
+        self._answered(None, f"{trouble}\nr reads it again; below is this text as it stands.")
 
     def _answered(self, now: str | None, said: str) -> None:
         self._now, self._said = now, said

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -15,6 +15,7 @@ from textual.widgets import Button, DataTable, Input, Static
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
 from iconha_tui.text import sentence
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.keys import KeyLine
 
 
@@ -133,16 +134,10 @@ class Choose(Dialog[str]):
         table = self.query_one(DataTable)
         table.add_columns(*self._columns)
         table.display = False
-        self._ask()
+        in_background(self, self._load, self._fill, self._fail)
 
-    @work(thread=True, exit_on_error=False)
-    def _ask(self) -> None:
-        try:
-            rows = self._load()
-        except Trouble as trouble:
-            self.app.call_from_thread(self._say, f"{trouble}\n\nEscape goes back; the value can be typed.")
-        else:
-            self.app.call_from_thread(self._fill, rows)
+    def _fail(self, trouble: Trouble) -> None:
+        self._say(f"{trouble}\n\nEscape goes back; the value can be typed.")
 
     def _say(self, text: str) -> None:
         self.query_one("#choose-state", Static).update(text)

@@ -84,7 +84,7 @@ def _subnets(answer: Answer) -> list[tuple[str, ...]]:
             found["SubnetId"],
             name_of(found.get("Tags")),
             found["AvailabilityZone"],
-            found["CidrBlock"],
+            found.get("CidrBlock") or _ipv6(found),
             found["VpcId"],
             "yes" if found.get("MapPublicIpOnLaunch") else "no",
         )
@@ -92,11 +92,16 @@ def _subnets(answer: Answer) -> list[tuple[str, ...]]:
     ]
 
 
+def _ipv6(subnet: Mapping[str, Any]) -> str:
+    """The network of a subnet that has no IPv4."""
+    return next((each["Ipv6CidrBlock"] for each in subnet.get("Ipv6CidrBlockAssociationSet", ())), "")
+
+
 def _addresses(answer: Answer) -> list[tuple[str, ...]]:
     return [
         (
             found["AllocationId"],
-            found["PublicIp"],
+            found.get("PublicIp") or found.get("CarrierIp", ""),
             name_of(found.get("Tags")),
             found.get("InstanceId") or found.get("NetworkInterfaceId") or "free",
         )

@@ -13,7 +13,9 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from iconha_tui import disk
+from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import WizardScreen
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.find_line import FindLine, Purpose
 from iconha_tui.widgets.line_view import LineView
 
@@ -98,21 +100,28 @@ class ReadingScreen(WizardScreen):
 
         def answered(path: str | None) -> None:
             if path:
-                work = partial(self._save, source, Path(path).expanduser())
-                self.run_worker(work, thread=True, exit_on_error=False, group="save")
+                target = Path(path).expanduser()
+                in_background(
+                    self.app, partial(_save, source, target), self._saved, self._not_saved, group=f"save-{target}"
+                )
 
         text = "The file is made anew, for your eyes only (mode 0600). Secrets are masked in it."
         self.app.push_screen(NameIt("Save the transcript as", text, suggestion, why_not), answered)
 
-    def _save(self, source: Path, target: Path) -> None:
-        """In a thread: the transcript may be long."""
-        tell = partial(self.app.call_from_thread, self.notify)
-        try:
-            save_copy(source, target)
-        except OSError as error:
-            tell(f"{target}: {error.strerror}.", title="The transcript was not saved", severity="error")
-        else:
-            tell(f"The transcript is saved: {target}")
+    def _saved(self, target: Path) -> None:
+        self.notify(f"The transcript is saved: {target}")
+
+    def _not_saved(self, trouble: Trouble) -> None:
+        self.notify(str(trouble), title="The transcript was not saved", severity="error")
+
+
+def _save(source: Path, target: Path) -> Path:
+    """In a thread: the transcript may be long. Raises Trouble."""
+    try:
+        save_copy(source, target)
+    except OSError as error:
+        raise Trouble(f"{error.strerror}.", where=str(target)) from error
+    return target
 
 
 def why_not(name: str) -> str:

@@ -35,6 +35,8 @@ class RunQuestions:
         self._app = app
         self._given_up = given_up
         self._waiting: deque[Question] = deque()
+        self._asking: Ask | None = None
+        self._closed = False
 
     def ask(self, node: str, kind: str, fingerprint: str) -> bool:
         """Whether the operator trusts a key. Called from a thread, which waits here."""
@@ -47,6 +49,12 @@ class RunQuestions:
             lambda: Ask("The pair serves. May this run disrupt it?", text, yes="go on", no="change nothing")
         )
 
+    def close(self) -> None:
+        """No answer is waited for any more: the cluster is closed. A dialog that asks goes away."""
+        self._closed = True
+        if self._waiting and self._asking is not None and self._asking.is_current:
+            self._asking.dismiss(False)
+
     def _answer(self, dialog: Callable[[], Ask]) -> bool:
         question = Question(dialog)
         self._app.call_later(self._put, question)
@@ -54,11 +62,13 @@ class RunQuestions:
             try:
                 return question.answer.result(timeout=LOOK_UP)
             except NotYet:
-                if self._given_up():
+                if self._closed or self._given_up():
                     question.answer.cancel()
                     return False
 
     def _put(self, question: Question) -> None:
+        if self._closed:
+            return
         self._waiting.append(question)
         if len(self._waiting) == 1:
             self._show()
@@ -70,7 +80,8 @@ class RunQuestions:
             self._waiting.popleft()
             if question.answer.set_running_or_notify_cancel():
                 question.answer.set_result(bool(accepted))
-            if self._waiting:
+            if self._waiting and not self._closed:
                 self._show()
 
-        self._app.push_screen(question.dialog(), answered)
+        self._asking = question.dialog()
+        self._app.push_screen(self._asking, answered)

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from iconha_tui.screens.reading import ReadingScreen
 from iconha_tui.text import strip_controls
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.find_line import FindLine
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.line_view import LineView
@@ -82,7 +83,7 @@ class TranscriptScreen(ReadingScreen):
         self.query_one(TitleBar).show("the whole output", self.wizard.live.activity())
         if not self._reading:
             self._reading = True
-            self.run_worker(self._read, thread=True, exit_on_error=False, group="read")
+            in_background(self, self._read, lambda _: None, lambda trouble: self._show([str(trouble)]), group="read")
 
     def _read(self) -> None:
         """In a thread: reads on until the end."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,11 +12,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Click, Resize
-from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from iconha_tui.screens.base import WizardScreen
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
@@ -51,12 +51,12 @@ AGAIN = 2.0
 """Seconds between two looks at clusters of which one is being worked on in another window."""
 
 
-class Read(Message):
-    """A thread has read what is saved. seen: the last verdict on each cluster, by name."""
+class Read(NamedTuple):
+    """What is saved. seen: the last verdict on each cluster, by name."""
 
-    def __init__(self, saved: Sequence[Saved], stages: Sequence[Stage], seen: Mapping[str, Seen]) -> None:
-        super().__init__()
-        self.saved, self.stages, self.seen = saved, stages, seen
+    saved: Sequence[Saved]
+    stages: Sequence[Stage]
+    seen: Mapping[str, Seen]
 
 
 class SavedClusters(OptionList):
@@ -172,28 +172,27 @@ class Welcome(WizardScreen):
     def _look(self) -> None:
         """Reads what is saved, in a thread: journals are long, and the spec's reader is slow to import."""
         self._painted = True
-        self.run_worker(self._read, thread=True, exclusive=True, exit_on_error=False, group="saved")
+        in_background(self, self._read, self._show, self.wizard.tell, group="saved")
 
-    def _read(self) -> None:
+    def _read(self) -> Read:
         from iconha_tui.status.memory import last_verdict
 
         store = self.wizard.store
         saved = store.saved()
         seen = {each.name: last_verdict(store.folder(each.name)) for each in saved}
-        self.post_message(Read(saved, self.wizard.stages, {name: told for name, told in seen.items() if told}))
+        return Read(saved, self.wizard.stages, {name: told for name, told in seen.items() if told})
 
-    @on(Read)
-    def _show(self, event: Read) -> None:
+    def _show(self, read: Read) -> None:
         listed = self._list
-        there = bool(event.saved)
+        there = bool(read.saved)
         listed.display = there
-        listed.show(event.saved, event.stages, event.seen)
+        listed.show(read.saved, read.stages, read.seen)
         self.query_one("#welcome").set_class(there, "-some")
         self.query_one("#saved-title", Static).update("Saved clusters" if there else EMPTY)
         if there and self.focused is None:
             listed.focus()
         self.refresh_bindings()
-        if any(each.holder for each in event.saved):
+        if any(each.holder for each in read.saved):
             self.set_timer(AGAIN, self._look_again)
 
     def _look_again(self) -> None:
