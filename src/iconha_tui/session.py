@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from iconha_tui import __version__
-from iconha_tui.cloud.sentences import iam_action
+from iconha_tui.cloud.stoppable import StoppableCloud
 from iconha_tui.engine import runner
 from iconha_tui.engine.actions import Disruptive
 from iconha_tui.engine.cancel import Cancel
@@ -47,9 +46,6 @@ NODE_KEYS = ("node_access_key_id", "node_secret_access_key")
 """Vault names of the keys that the nodes get."""
 KEY_PASSPHRASE = "key_passphrase"  # noqa: S105  a name in the vault, no secret
 """Vault name of the SSH key's passphrase."""
-
-LOOK_UP = 0.1
-"""Seconds after which a thread that waits for AWS looks whether the run has been stopped."""
 
 
 class Session:
@@ -297,36 +293,6 @@ def warm_up() -> None:
     """Imports what the first call and the first connection need (most of a second), while nobody waits for it."""
     import iconha_tui.cloud.client
     import iconha_tui.remote.pool  # noqa: F401
-
-
-class StoppableCloud:
-    """A client whose calls are no longer waited for once `cancel` is set: boto3 waits without looking up, up to two minutes.
-
-    make: brings the client, made when first called, as boto3 takes half a second to import. Each call has a thread of its own,
-    which is left behind then; what a call that changes something has come to, the next look at AWS tells.
-    """
-
-    def __init__(self, make: Callable[[], Cloud], cancel: Callable[[], Cancel]) -> None:
-        self._make = make
-        self._cancel = cancel
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """As `Cloud.call`; raises Cancelled too."""
-        cancel = self._cancel()
-        answer: Future[dict[str, Any]] = Future()
-
-        def ask() -> None:
-            try:
-                answer.set_result(self._make().call(service, operation, params))
-            except BaseException as error:
-                answer.set_exception(error)
-
-        if not cancel.is_set():
-            Thread(target=ask, name=f"{service}-{operation}", daemon=True).start()
-        while not cancel.is_set():
-            if wait([answer], LOOK_UP).done:
-                return answer.result()
-        raise Cancelled("Stopped while AWS was asked.", where=iam_action(service, operation))
 
 
 def why_not_reachable(host: str, port: int) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from waiting import BOUND
 
+from iconha_tui.cloud.stoppable import StoppableCloud
 from iconha_tui.engine.actions import Action, Call, Run, Upload
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Cancelled, Left, Trouble
-from iconha_tui.session import ConfirmHostKey, Session, StoppableCloud
+from iconha_tui.session import ConfirmHostKey, Session
 from iconha_tui.spec import Spec
 from iconha_tui.store import Store
 

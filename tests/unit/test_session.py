@@ -11,6 +11,7 @@ import pytest
 from stage_world import KNOWN, ONE, World, living_pair, reservation
 from waiting import BOUND
 
+from iconha_tui.cloud.stoppable import StoppableCloud
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.events import Event, RunFinished, StepFinished
 from iconha_tui.engine.journal import Journal
@@ -18,7 +19,7 @@ from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.connection import Unreachable
-from iconha_tui.session import Session, StoppableCloud
+from iconha_tui.session import Session
 from iconha_tui.spec import Spec
 from iconha_tui.stages.serving import Serves
 from iconha_tui.store import Store

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from threading import Event
+from typing import Any
+
+TICK = 0.1
+"""Seconds after which a thread that waits for another notices that the run was stopped."""
 
 
 class Cancel(Event):
@@ -23,3 +29,13 @@ class Cancel(Event):
             self.stop_long = stop_long
             self.set()
             self.decided.set()
+
+
+def ended(work: Future[Any], cancel: Event) -> bool:
+    """Waits for `work`, which another thread does and which may hang. False where `cancel` was set first: it is left behind."""
+    while not work.done():
+        if cancel.is_set():
+            return False
+        with suppress(TimeoutError, CancelledError):
+            work.exception(TICK)
+    return True

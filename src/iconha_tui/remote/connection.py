@@ -15,6 +15,7 @@ from typing import NamedTuple
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from iconha_tui.engine.cancel import ended
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.host_keys import HostKey, HostKeys
 from iconha_tui.remote.identity import Identity
@@ -40,8 +41,6 @@ WEAK_ALGORITHMS = {
 }
 """Never negotiated: SHA-1, MD5, CBC. paramiko 5 still offers the MACs and the ciphers."""
 
-_TICK = 0.1
-"""Seconds after which a cancellation is noticed."""
 _FULL_RETRIES = (0.3, 0.7, 1.5)
 """Seconds between tries at an sshd that closes the connection before it says anything (MaxStartups)."""
 
@@ -114,11 +113,8 @@ class Attempt:
 
     def wait(self, cancel: threading.Event) -> paramiko.Transport:
         """The connection. Raises Unreachable, HostKeyRejected or LoginRefused, each naming the node; Cancelled."""
-        while not self._made.done():
-            if cancel.is_set():
-                raise Cancelled("Stopped while connecting.", where=self._name)
-            with suppress(TimeoutError, CancelledError):
-                self._made.exception(_TICK)
+        if not ended(self._made, cancel):
+            raise Cancelled("Stopped while connecting.", where=self._name)
         try:
             return self._made.result()
         except CancelledError:
