@@ -128,6 +128,16 @@ async def test_a_value_that_is_not_known_yet_is_told_as_that(real: Callable[...,
         assert ("What stands in ⟪ ⟫ is not known yet." in note(app)) == (known is None)
 
 
+async def test_where_nothing_is_run_the_guides_command_differs_from_nothing(real: Callable[..., IconhaApp]) -> None:
+    app = real()
+    wanted = Spec().pacemaker.properties
+    async with app.run_test(size=(120, 40)) as pilot:
+        await at(pilot, "pacemaker", properties=wanted, properties_noted=wanted)
+        await shows(pilot, "crm configure property stonith-enabled=false")
+        assert "The guide's own" in note(app)
+        assert "≠" not in note(app)
+
+
 async def test_with_pcs_the_guides_crm_command_stands_beside_with_the_reason(real: Callable[..., IconhaApp]) -> None:
     spec = Spec()
     spec.packages.shell = "pcs"

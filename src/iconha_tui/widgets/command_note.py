@@ -87,8 +87,9 @@ class CommandNote(Part):
             yield "", Content.styled(f"{self._same} {UNREAD}" if waits else self._same, MUTED)
             return
         yield "", ""
-        yield "", Content.styled(f"The guide's own; {DIFFERS} marks what differs", "bold")
-        yield from _commands(guide, ours)
+        # Where nothing is run there is nothing that the guide's could differ from.
+        yield "", Content.styled(f"The guide's own{f'; {DIFFERS} marks what differs' if ours else ''}", "bold")
+        yield from _commands(guide, ours or guide)
         for reason in self._why(view):
             yield Content.styled("why ", MUTED), reason
 
