@@ -123,6 +123,8 @@ async def _once() -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as state:
         app = app_of(Store(Path(state)), nodes)
         async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
+            while not app.work.is_open:
+                await pilot.pause(0.05)
             await pilot.pause(1)
             idle = await _longest_stall(asyncio.sleep(1))
             began = time.perf_counter()
@@ -136,13 +138,13 @@ async def _flooded(pilot: Pilot[None], app: IconhaApp, nodes: Mapping[str, Flood
     """Runs the stage, until the last line is on the screen."""
     await pilot.press("f5")
     deadline = time.monotonic() + 120
-    while app.busy or not all(node.over for node in nodes.values()):
+    while app.work.busy or not all(node.over for node in nodes.values()):
         if time.monotonic() > deadline:
             raise NotMeasured("The flood did not end in two minutes.")
         await asyncio.sleep(0.05)
-    run = app.live.runs[STAGE]
+    run = app.cluster.runs.runs[STAGE]
     if run.state != "done":
-        raise NotMeasured(f"The run of the flood ended as {run.state}: {app.live.trouble or run.failure}")
+        raise NotMeasured(f"The run of the flood ended as {run.state}: {app.cluster.runs.trouble or run.failure}")
 
 
 async def _longest_stall(work: Any) -> float:

@@ -15,6 +15,7 @@ from threading import Event as Gate
 from typing import Any
 
 import iconha_tui
+from iconha_tui.control import run_controller
 from iconha_tui.engine.actions import Run
 from iconha_tui.engine.events import (
     ActionFinished,
@@ -182,12 +183,14 @@ def stopped_clocks() -> Iterator[Clock]:
     clock = Clock()
     rooms = pkgutil.walk_packages(iconha_tui.__path__, "iconha_tui.")
     modules = [import_module(room.name) for room in rooms if ".lab" not in room.name and "__main__" not in room.name]
+    real = run_controller.runner
     held = [module for module in modules if getattr(module, "time", None) is time]
     for module in held:
         module.time = clock  # type: ignore[attr-defined]
     try:
         yield clock
     finally:
+        run_controller.runner = real
         for module in held:
             module.time = time  # type: ignore[attr-defined]
 
@@ -220,28 +223,33 @@ class Pictured:
         self.waiting = False
 
     def session(self, store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
-        return ToldSession(self, store, spec, confirm)
+        run_controller.runner = ToldRunner(self, store)  # type: ignore[assignment]
+        return PicturedSession(store, spec, confirm_host_key=confirm)
 
 
-class ToldSession(Session):
-    """A session whose runs are told. All of it is journalled, as a real one's would be."""
+class PicturedSession(Session):
+    """A session of machines that are not there."""
 
-    def __init__(self, world: Pictured, store: Store, spec: Spec, confirm: ConfirmHostKey) -> None:
-        super().__init__(store, spec, confirm_host_key=confirm)
-        self._world = world
+    def __init__(self, *what: Any, **how: Any) -> None:
+        super().__init__(*what, **how)
         self.ctx.cloud = Cloud()
-
-    def run(self, stages: Sequence[Stage], on_event: OnEvent, skip: Collection[str] = ()) -> RunFinished:
-        return self._journalled(self._tell, stages, on_event, skip)
 
     def read(self, node: str, path: str) -> bytes | None:
         return None
 
-    def survey(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
-        steps = self.store.progress(self.spec.name).steps
-        return self._journalled(
-            self._tell, stages, on_event, {step for step, outcome in steps.items() if outcome == "done"}
-        )
+
+class ToldRunner:
+    """In the place of the runner: what a run does is told. All of it is journalled, as a real one's would be."""
+
+    def __init__(self, world: Pictured, store: Store) -> None:
+        self._world, self._store = world, store
+
+    def run(self, stages: Sequence[Stage], ctx: Context, emit: OnEvent, *_: object) -> RunFinished:
+        return self._tell(stages, ctx, emit, ())
+
+    def survey(self, stages: Sequence[Stage], ctx: Context, emit: OnEvent, _skip: Collection[str]) -> RunFinished:
+        steps = self._store.progress(ctx.spec.name).steps
+        return self._tell(stages, ctx, emit, {step for step, outcome in steps.items() if outcome == "done"})
 
     def _tell(self, stages: Sequence[Stage], ctx: Context, emit: OnEvent, known: Collection[str]) -> RunFinished:
         """known: the steps that a survey finds done; none where the steps are carried out."""

@@ -20,6 +20,7 @@ from status_world import TWO, Pair, PairEyes  # noqa: E402
 from textual.widgets import TabbedContent  # noqa: E402
 
 from iconha_tui.app import IconhaApp  # noqa: E402
+from iconha_tui.control.open_cluster import OpenCluster  # noqa: E402
 from iconha_tui.screens.preflight import Preflight  # noqa: E402
 from iconha_tui.screens.stop import StopRun  # noqa: E402
 from iconha_tui.spec import Spec  # noqa: E402
@@ -46,14 +47,17 @@ DRAWN = {
 class PicturedApp(IconhaApp):
     """The app over the world of the pictures. Its files are said to be where they are on most machines."""
 
-    transcript = Path("~/.local/state/iconha-tui/clusters/prep/transcript.log")
-
     def __init__(self, world: Pictured, root: Path) -> None:
         self.pair = Pair(at=world.clock.time)
         super().__init__(Store(root), session_factory=world.session, look=lambda *_: iter(FOUND), warm_up=False)
         self.motion = False
+        self.work.opened.subscribe(self._say_where)
+        self.work.watcher = self._watcher  # type: ignore[method-assign]
 
-    def watcher(self, name: str, **how: float) -> Watcher:
+    def _say_where(self, cluster: OpenCluster) -> None:
+        cluster.transcript = Path(f"~/.local/state/iconha-tui/clusters/{cluster.name}/transcript.log")
+
+    def _watcher(self, name: str, **how: float) -> Watcher:
         return Watcher(self.store.spec(name), PairEyes(self.pair), every=60)
 
 
@@ -79,7 +83,7 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
 
     async def run() -> None:
         await press("f5")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
     def said() -> str:
         return "\n".join(rows.plain for rows in app.screen.query(Hanging))
@@ -106,10 +110,10 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     await until(pilot, lambda: app.screen.query("DataTable:focus"))
     yield "a live list"
     await press("escape", "ctrl+u", "shift+tab", "shift+tab", "left", "f5")
-    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.busy)
+    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.work.busy)
     yield "the check before the run"
     await press("f8")
-    await until(pilot, lambda: app.live.runs["instances"].state == "done" and not app.busy)
+    await until(pilot, lambda: app.cluster.runs.runs["instances"].state == "done" and not app.work.busy)
     world.hold = "packages.install"
     await press("f8", "f5")
     await until(pilot, lambda: world.waiting)
@@ -123,7 +127,7 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     await until(pilot, lambda: not isinstance(app.screen, StopRun))
     world.fails = world.hold
     world.gate.set()
-    await until(pilot, lambda: not app.busy and app.screen.query_one(TabbedContent).active == "progress")
+    await until(pilot, lambda: not app.work.busy and app.screen.query_one(TabbedContent).active == "progress")
     yield "a failure"
     await press("ctrl+p")
     await until(pilot, lambda: app.screen.query("CommandList.--visible"))
@@ -167,7 +171,7 @@ async def walk(pilot: Pilot, world: Pictured) -> AsyncIterator[str]:
     await press("home")
     yield "welcome"
     await press("enter")
-    await until(pilot, lambda: app.screen.query("#resume") and not app.busy)
+    await until(pilot, lambda: app.screen.query("#resume") and not app.work.busy)
     yield "a resumed cluster"
 
 

@@ -35,6 +35,10 @@ def _parse(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+Chosen = dict[tuple[str, ...], str | bool]
+"""Settings by their place in the file."""
+
+
 class Config:
     """The settings of one file. trouble: what is wrong with the file, "" when nothing is.
 
@@ -89,15 +93,18 @@ class Config:
         """The AWS profile of the next new cluster."""
         return str(self._found.get(("defaults", "profile"), ""))
 
-    def remember(self, **settings: str | bool) -> None:
-        """Keeps settings by their last name, as in remember(theme="nord"); what else is in the file stays. Raises Trouble."""
+    def choose(self, **settings: str | bool) -> Chosen:
+        """Goes on with settings by their last name, as in choose(theme="nord"). Returns what `write` is to keep of them."""
         chosen = {place: settings[place[-1]] for place in KINDS if place[-1] in settings}
         if self._broken or all(self._found.get(place) == value for place, value in chosen.items()):
-            return
+            return {}
         self._found |= chosen
-        self._write(chosen)
+        return chosen
 
-    def _write(self, chosen: dict[tuple[str, ...], str | bool]) -> None:
+    def write(self, chosen: Chosen) -> None:
+        """Keeps chosen settings for the next start; what else is in the file stays. Raises Trouble."""
+        if not chosen:
+            return
         import tomlkit  # not before the first paint
 
         from iconha_tui import disk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,13 +14,18 @@ from rich.console import Console
 from rich.text import Text
 
 from iconha_tui.causes import cause_of
+from iconha_tui.control.run_controller import (
+    PreflightFinished,
+    PreflightStarted,
+    RunController,
+    RunRequest,
+    Update,
+)
 from iconha_tui.engine import plan as plans
 from iconha_tui.engine.actions import Disruptive, Run, Upload, masked, waits_for
 from iconha_tui.engine.events import (
-    PASSED,
     ActionStarted,
     ActionStopped,
-    Event,
     Output,
     Probed,
     RunFinished,
@@ -34,7 +39,7 @@ from iconha_tui.engine.foresight import look_at_all
 from iconha_tui.engine.journal import Work
 from iconha_tui.engine.step import Stage, Step, View
 from iconha_tui.errors import Trouble, UsageTrouble
-from iconha_tui.preflight import is_due, look
+from iconha_tui.preflight import Found, look
 from iconha_tui.session import Session
 from iconha_tui.signals import Signals
 from iconha_tui.spec import Spec
@@ -77,34 +82,21 @@ def run_lines(
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
     if not yes and not _agreed(session, stages, begun=progress.acted):
         return CODES["cancelled"]
-
+    controller = RunController(session, look=look)
     if allow_disruption:
-        session.allow = _allow_all
+        controller.allow = _allow_all
     elif not yes:
-        session.allow = _ask_disruption
-    signals = Signals(session)
-
-    def on_event(event: Event) -> None:
-        signals(event)
-        printer(event)
-
+        controller.allow = _ask_disruption
+    Signals(controller)
     try:
-        if check and is_due(progress, stages, spec):
-            with store.lock(spec.name):
-                bad = _look_ahead(session, skip, as_json=as_json)
-            if bad:
-                if not as_json:
-                    print(f"\n{bad} to be settled first. Nothing was changed. --no-check goes on all the same.")
-                return CODES["blocked"]
-        finished = session.run(stages, on_event, skip)
-        if finished.outcome in PASSED and until is None:
-            from iconha_tui import summary
-
-            text = summary.summary_markdown(session.ctx, store)
-            summary.keep(store, spec.name, text)
-            if not as_json:
-                print(f"\n{text}", end="")
-        return CODES[finished.outcome]
+        ended = controller.run(RunRequest(tuple(stages), frozenset(skip), preflight=check), printer)
+        if ended.findings and not as_json:
+            print(f"\n{len(ended.findings)} to be settled first. Nothing was changed. --no-check goes on all the same.")
+        if ended.trouble is not None:
+            raise ended.trouble
+        if ended.summary and until is None and not as_json:
+            print(f"\n{ended.summary}", end="")
+        return CODES[ended.outcome]
     finally:
         session.close()
 
@@ -163,13 +155,15 @@ class Lines:
         self._waiting: dict[tuple[str, str], str] = {}
         self._work = Work()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: Update) -> None:
         with self._lock:
             for line in self._lines(event):
                 self._console.print(line)
 
-    def _lines(self, event: Event) -> list[Text]:
+    def _lines(self, event: Update) -> list[Text]:
         match event:
+            case Found():
+                return _finding(event)
             case StageStarted():
                 stage = next(stage for stage in STAGES if stage.name == event.stage)
                 return [Text(), Text(f"{STAGES.index(stage) + 1}/{len(STAGES)} {stage.title}", "bold")]
@@ -271,11 +265,15 @@ class JsonLines:
     def __init__(self) -> None:
         self._lock = Lock()
 
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Waiting):
+    def __call__(self, event: Update) -> None:
+        if isinstance(event, Waiting | PreflightStarted | PreflightFinished):
             return
+        if isinstance(event, Found):
+            told = {"event": "Found", "at": round(time.time(), 3), **event.to_dict()}
+        else:
+            told = to_dict(event, time.time())
         with self._lock:
-            print(json.dumps(to_dict(event, time.time())), flush=True)
+            print(json.dumps(told), flush=True)
 
 
 _STATES = {
@@ -289,28 +287,20 @@ def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
     """Prints every finding of a preflight. Returns 0, or 3 where something stands in the way."""
     session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
     try:
-        bad = _look_ahead(session, (), as_json=as_json)
+        ended = RunController(session, look=look).preflight(JsonLines() if as_json else Lines())
     finally:
         session.close()
     if not as_json:
+        bad = len(ended.findings)
         print(f"\n{f'{bad} to be settled first.' if bad else 'Nothing stands in the way.'} Nothing was changed.")
-    return CODES["blocked"] if bad else CODES["done"]
+    return CODES[ended.outcome]
 
 
-def _look_ahead(session: Session, skip: Collection[str], *, as_json: bool) -> int:
-    """Prints every finding as it comes, as JSON in the form of a run's events. Returns how many stand in the way."""
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
-    bad = 0
-    for found in look(session, skip):
-        bad += found.state == "stands_in_the_way"
-        if as_json:
-            print(json.dumps({"event": "Found", "at": round(time.time(), 3), **found.to_dict()}), flush=True)
-            continue
-        word = found.state.replace("_", " ").ljust(_WIDEST)
-        console.print(Text.assemble((word, _STATES[found.state]), " ", found.line()))
-        if found.remedy:
-            console.print(Text(f"{'':{_WIDEST}} {found.remedy}"))
-    return bad
+def _finding(found: Found) -> list[Text]:
+    """A finding of a preflight, and what to do about it."""
+    word = found.state.replace("_", " ").ljust(_WIDEST)
+    lines = [Text.assemble((word, _STATES[found.state]), " ", found.line())]
+    return [*lines, Text(f"{'':{_WIDEST}} {found.remedy}")] if found.remedy else lines
 
 
 def _refuse(node: str, kind: str, fingerprint: str) -> bool:

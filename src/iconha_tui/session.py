@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from iconha_tui import __version__
 from iconha_tui.cloud.stoppable import StoppableCloud
-from iconha_tui.engine import runner
-from iconha_tui.engine.actions import Disruptive
-from iconha_tui.engine.cancel import Cancel
-from iconha_tui.engine.events import (
-    Event,
-    OnEvent,
-    RunFinished,
-    RunStarted,
-    StageFinished,
-    StageStarted,
-    StepFinished,
-    StepStarted,
-)
-from iconha_tui.engine.foresight import HOW_TO_ALLOW, disruptive_actions, look_at_all, refusal
-from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Cloud, Node
-from iconha_tui.engine.step import Context, Stage, Vault
-from iconha_tui.errors import Cancelled, Trouble
+from iconha_tui.engine.step import Context, Vault
+from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
-from iconha_tui.stages import SERVES, STAGES
-from iconha_tui.store import Store
+from iconha_tui.store import Editing, Store
 
 if TYPE_CHECKING:
     from iconha_tui.remote.pool import Pool
@@ -52,14 +35,14 @@ class Session:
     """Everything that a run of one cluster needs. boto3 and paramiko are imported when first used.
 
     confirm_host_key: asked about unknown host keys; a changed key is never asked about, it always stops.
-    allow: asked, from the run's thread, before a run disrupts a pair that serves; by default nothing disruptive is allowed.
+    editing: held where this process alone may change the cluster's spec, as while a wizard has it open.
     """
 
     def __init__(
         self, store: Store, spec: Spec, *, confirm_host_key: ConfirmHostKey, vault: Vault | None = None
     ) -> None:
         self.store = store
-        self.allow: Callable[[Sequence[Disruptive]], bool] = _allow_nothing
+        self.editing: Editing | None = None
         self._confirm = confirm_host_key
         self._clouds: dict[str, Cloud] = {}
         self._pool: Pool | None = None
@@ -79,9 +62,8 @@ class Session:
         return self.ctx.spec
 
     def use(self, spec: Spec) -> None:
-        """Goes on with an edited spec, and saves it. Connections that it changes are made anew."""
+        """Goes on with an edited spec; `save` writes it. Connections that it changes are made anew, without waiting for any."""
         old = self.ctx.spec
-        self.store.save(spec)
         self.ctx.spec = spec
         if spec.machines != old.machines:
             self.ctx.facts.clear()  # they may be of other machines
@@ -90,88 +72,19 @@ class Session:
         if spec.ssh != old.ssh or spec.names != old.names:
             self.close()
 
+    def save(self) -> None:
+        """Writes the spec, where it is not saved so already. Raises Locked where another wizard has the cluster open; Trouble."""
+        spec = self.spec
+        if self.editing is not None:
+            self.store.save(spec)
+        elif not self.store.holds(spec):
+            with self.store.editing(spec.name):
+                self.store.save(spec)
+
     def keep_secret(self, name: str, value: str) -> None:
         """Keeps a typed secret in memory, and drops the clients made without it."""
         self.ctx.vault.put(name, value)
         self._clouds = {}
-
-    def run(self, stages: Sequence[Stage], on_event: OnEvent, skip: Collection[str] = ()) -> RunFinished:
-        """Carries stages out but for the steps in `skip`, journalled, with the cluster's lock held. Raises Locked, Trouble."""
-        return self._journalled(self._run_guarded, stages, on_event, skip)
-
-    def survey(self, stages: Sequence[Stage], on_event: OnEvent) -> RunFinished:
-        """Probes stages up to the first that is not done; changes nothing. Raises Locked, Trouble.
-
-        What was skipped in an earlier run does not hold it up.
-        """
-        return self._journalled(runner.survey, stages, on_event, self.store.progress(self.spec.name).skipped)
-
-    def _run_guarded(self, stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str]) -> RunFinished:
-        """A run that never leaves a pair that serves without a word.
-
-        Where the pair serves, what may disrupt it is asked about before anything is changed; and whatever the run's end, it ends
-        with a look at the pair.
-        """
-        served = self._serves(stages)
-        if served:
-            due = disruptive_actions(stages, ctx, look_at_all(stages, ctx), skip)
-            if due and not self.allow(due):
-                return self._refused(stages, due, emit)
-            # What turns up only during the run is asked about when it is due.
-            ctx.permit = lambda more: set(more) <= set(due) or self.allow(more)
-        try:
-            return runner.run(stages, ctx, emit, skip, SERVES if served else None)
-        finally:
-            ctx.permit = _permit_all
-
-    def _serves(self, stages: Sequence[Stage]) -> bool:
-        """Whether a node holds the address now. Only a cluster whose address was once started is looked at."""
-        if not stages or self.store.progress(self.spec.name).steps.get("elastic_ip.started") != "done":
-            return False
-        known = self.ctx.view.facts
-        if any(f"{name}.instance_id" not in known for name in self.spec.names):
-            look_at_all([stage for stage in STAGES if stage.name in ("credentials", "instances")], self.ctx)
-        self.ctx.learn({"serves": False})
-        try:
-            self.ctx.learn(SERVES.probe(self.ctx, self.spec.names[0]).facts)
-        except Cancelled:
-            raise
-        except Trouble:  # the run itself meets it, and says it
-            return False
-        return bool(self.ctx.view.facts["serves"])
-
-    def _refused(self, stages: Sequence[Stage], due: Sequence[Disruptive], emit: OnEvent) -> RunFinished:
-        stage = stages[0].name
-        emit(RunStarted([each.name for each in stages], "run", __version__))
-        emit(StageStarted(stage))
-        emit(StepStarted(stage, SERVES.id, SERVES.title))
-        why = f"{refusal(due)}\nNothing was changed."
-        emit(StepFinished(stage, SERVES.id, "blocked", False, 0.0, why, where=due[0].target, remedy=HOW_TO_ALLOW))
-        emit(StageFinished(stage, "blocked", False, 0.0))
-        end = RunFinished("blocked", False, 0.0)
-        emit(end)
-        return end
-
-    def _journalled(
-        self,
-        work: Callable[[Sequence[Stage], Context, OnEvent, Collection[str]], RunFinished],
-        stages: Sequence[Stage],
-        on_event: OnEvent,
-        skip: Collection[str],
-    ) -> RunFinished:
-        with self.store.lock(self.spec.name):
-            self.store.save(self.spec)
-            journal = Journal(self.store.folder(self.spec.name))
-            try:
-
-                def emit(event: Event) -> None:
-                    journal(event)
-                    on_event(event)
-
-                return work(stages, self.ctx, emit, skip)
-            finally:
-                journal.close()
-                self.ctx.cancel = Cancel()  # a run that was stopped stops nothing that comes after it
 
     def read(self, node: str, path: str) -> bytes | None:
         """A file on a node as it is now, None where there is none; nothing is changed. Raises Trouble."""
@@ -279,14 +192,6 @@ class Session:
             cancel=lambda: self.ctx.cancel,
             positions=folder,
         )
-
-
-def _permit_all(_due: Sequence[Disruptive]) -> bool:
-    return True
-
-
-def _allow_nothing(_due: Sequence[Disruptive]) -> bool:
-    return False
 
 
 def warm_up() -> None:

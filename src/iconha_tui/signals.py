@@ -6,15 +6,12 @@ import atexit
 import os
 import signal
 from contextlib import suppress
-from threading import Lock, Timer
+from threading import Timer
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from iconha_tui.engine.events import Event
-from iconha_tui.engine.journal import Progress
-
 if TYPE_CHECKING:
-    from iconha_tui.session import Session
+    from iconha_tui.control.run_controller import RunController
 
 WAIT = 5.0
 """Seconds after a Ctrl+C in which another stops a long command on its node too."""
@@ -23,31 +20,25 @@ ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """Stops a run at a signal. It takes the run's events, too: they tell which long commands are going on.
+    """Stops a run at a signal.
 
     A long command is left running on its node, and found again by the next run; a second Ctrl+C within WAIT stops it there.
     Any signal after the run has been told ends the program at once. Once nothing is left to stop, none changes the exit code.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._progress = Progress()
-        self._lock = Lock()
+    def __init__(self, controller: RunController) -> None:
+        self._controller = controller
         self._asked = False
         for number in ALL:
             signal.signal(number, self._come)
         atexit.register(_ignore)
 
-    def __call__(self, event: Event) -> None:
-        with self._lock:
-            self._progress.take(0.0, event)
-
     def _come(self, number: int, _frame: FrameType | None) -> None:
-        nodes = " and ".join(self._progress.work.long)
+        nodes = " and ".join(sorted(self._controller.long))
         if number == signal.SIGINT and nodes and not self._asked:
             self._asked = True
-            self._session.cancel(stop_long=None)
-            wait = Timer(WAIT, self._session.cancel)
+            self._controller.stop(stop_long=None)
+            wait = Timer(WAIT, self._controller.stop)
             wait.daemon = True
             wait.start()
             _say(
@@ -55,8 +46,8 @@ class Signals:
                 f"Ctrl+C again within {WAIT:.0f} s stops it there too."
             )
             return
-        self._session.cancel(stop_long=self._asked and number == signal.SIGINT)
-        if nodes and self._session.ctx.cancel.stop_long:
+        self._controller.stop(stop_long=self._asked and number == signal.SIGINT)
+        if nodes and self._controller.session.ctx.cancel.stop_long:
             _say(f"Stopping what runs on {nodes}. Another Ctrl+C ends this program, and says no more.")
         for each in ALL:
             signal.signal(each, signal.SIG_DFL)

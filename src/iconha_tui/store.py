@@ -1,4 +1,4 @@
-"""The folders of the clusters: clusters/<name>/{spec.toml, journal.jsonl, transcript.log, known_hosts, lock}."""
+"""The folders of the clusters: clusters/<name>/{spec.toml, journal.jsonl, transcript.log, known_hosts, lock, editing}."""
 
 from __future__ import annotations
 
@@ -35,7 +35,61 @@ _NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 
 
 class Locked(Trouble):
-    """Another run holds the cluster: exit code 4."""
+    """Another run holds the cluster, or another wizard has it open: exit code 4."""
+
+
+class Holder:
+    """A lock on a cluster that lasts as long as its process, or until `release`: the kernel takes it from a process that dies.
+
+    Beside it stands a file `<lock>.pid` that says who holds it, and since when.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock
+
+        self._path = path
+        self._lock = FileLock(path, timeout=TAKING, poll_interval=TAKING / 10, mode=0o600)
+
+    def take(self, what: str, remedy: str) -> None:
+        """Takes the lock. what: what is said of who holds it, "{}" for its process and time. Raises Locked, Trouble."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire()
+        except Timeout:
+            held = Locked(what.format(_holder(self._path)), where=self._path.parent.name, remedy=remedy)
+            raise held from None
+        except OSError as error:
+            raise disk.trouble("The lock cannot be taken", self._path, error) from error
+        try:
+            disk.write(_pid_file(self._path), f"{os.getpid()} {time.time():.0f}".encode())
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Gives the lock back; once is enough."""
+        if self._lock.is_locked:
+            with suppress(OSError):
+                _pid_file(self._path).unlink()
+            self._lock.release()
+
+
+Editing = Holder
+"""Held by the one process that may change a cluster's spec, as a wizard does that has it open."""
+
+
+def _pid_file(lock: Path) -> Path:
+    return lock.with_name(f"{lock.name}.pid")
+
+
+def _holder(lock: Path) -> str:
+    """Who holds a lock, and since when, as a sentence can hold it; "" where it is not known."""
+    try:
+        pid, since = disk.read(_pid_file(lock), 100).split()
+        return f" (process {int(pid)}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(int(since)))})"
+    except (OSError, ValueError, OverflowError):
+        return ""
 
 
 @dataclass(frozen=True)
@@ -177,7 +231,8 @@ class Store:
                 raise Trouble("There is a folder of that name.", where=str(folder), remedy="Choose another name.")
             begun = self._saved(name).begun
             self._move(self.folder(name), folder)
-            (folder / "lock.pid").unlink(missing_ok=True)
+            for lock in ("lock", "editing"):
+                _pid_file(folder / lock).unlink(missing_ok=True)
             with suppress(Trouble):  # it is what `spec` makes of the old file
                 self.save(spec.renamed(new) if begun else spec.model_copy(update={"name": new}))
 
@@ -191,10 +246,10 @@ class Store:
 
     @contextmanager
     def _settled(self, name: str) -> Iterator[None]:
-        """A saved cluster on which nobody works. Raises Locked, and UsageTrouble where there is none."""
+        """A saved cluster on which nobody works, and that nobody has open. Raises Locked, UsageTrouble."""
         if not self.folder(name).exists():  # a lock would make it
             raise UsageTrouble(f"There is no saved cluster {name}.", remedy="`iconha-tui where` lists them.")
-        with self.lock(name):
+        with self.editing(name), self.lock(name):
             yield
 
     @staticmethod
@@ -213,37 +268,34 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Holds the cluster for one run. The kernel releases it when the holder dies. Raises Locked."""
-        from filelock import FileLock, Timeout
-
-        path = self.make(name) / "lock"
-        lock = FileLock(path, timeout=TAKING, poll_interval=TAKING / 10, mode=0o600)
+        holder = Holder(self.make(name) / "lock")
+        holder.take("Another run{} is working on this cluster.", "Wait for it or end it; then start again.")
         try:
-            lock.acquire()
-        except Timeout:
-            raise Locked(
-                f"Another run{self._holder(path)} is working on this cluster.",
-                where=name,
-                remedy="Wait for it or end it; then start again.",
-            ) from None
-        except OSError as error:
-            raise disk.trouble("The lock cannot be taken", path, error) from error
-        try:
-            disk.sweep(path.parent)
-            disk.write(path.with_name("lock.pid"), f"{os.getpid()} {time.time():.0f}".encode())
+            disk.sweep(self.folder(name))
             yield
         finally:
-            with suppress(OSError):
-                path.with_name("lock.pid").unlink()
-            lock.release()
+            holder.release()
 
-    @staticmethod
-    def _holder(lock: Path) -> str:
-        """Who holds a lock, and since when, as a sentence can hold it."""
+    def edit(self, name: str) -> Editing:
+        """Takes the right to change a cluster's spec, until it is released. Raises Locked, Trouble."""
+        editing = Editing(self.make(name) / "editing")
+        editing.take("Another wizard{} has this cluster open.", "Close it there first, then open it here again.")
+        return editing
+
+    @contextmanager
+    def editing(self, name: str) -> Iterator[None]:
+        """The right to change a cluster's spec, for as long as the block lasts. Raises Locked, Trouble."""
+        editing = self.edit(name)
         try:
-            pid, since = disk.read(lock.with_name("lock.pid"), 100).split()
-            return f" (process {int(pid)}, since {time.strftime('%Y-%m-%d %H:%M', time.localtime(int(since)))})"
-        except (OSError, ValueError, OverflowError):
-            return ""
+            yield
+        finally:
+            editing.release()
+
+    def holds(self, spec: specs.Spec) -> bool:
+        """Whether the spec is saved as it is."""
+        with suppress(Trouble):
+            return self.spec(spec.name) == spec
+        return False
 
     def _at_work(self, name: str) -> int:
         """The process that holds a cluster, 0 where none does, UNNAMED where it has not said which it is."""

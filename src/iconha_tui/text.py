@@ -15,6 +15,9 @@ LINE_LIMIT = 8192
 SENTENCE_LIMIT = 4096
 """Characters of a sentence: the longest path fits, a file that was taken for a word does not."""
 
+COMMAND = "▶"
+"""Leads a command among what a node says."""
+
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]?"  # CSI: colours, cursor movement
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]*+(?:\x07|\x1b\\|\x9c)?"  # OSC: title, clipboard (52), links

@@ -17,6 +17,7 @@ from front import CLOCKS, Front, error, tls
 from test_lab_account import Account
 from test_lab_account import account as account
 
+from iconha_tui.control.run_controller import RunController, RunRequest, Update
 from iconha_tui.engine.events import Event, Probed, StepFinished
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec, loads
@@ -64,7 +65,7 @@ class Operator:
         session = Session(Store(self.folder / "state"), spec, confirm_host_key=lambda *_: False)
         self.events.clear()
 
-        def on_event(event: Event) -> None:
+        def on_event(event: Update) -> None:
             self.events.append(event)
             if type(event).__name__ == "ActionFinished" and event.step == "instances.machine":  # type: ignore[union-attr]
                 self.boot()
@@ -72,7 +73,7 @@ class Operator:
                 session.cancel()  # nobody listens at the addresses of paper machines
 
         try:
-            session.run(stages or (CREDENTIALS, INSTANCES), on_event)
+            RunController(session, look=None).run(RunRequest(tuple(stages) or (CREDENTIALS, INSTANCES)), on_event)
         finally:
             session.close()
         ended = [each for each in self.events if isinstance(each, StepFinished) and each.outcome != "done"]

@@ -28,6 +28,7 @@ from textual.widgets import Input
 from waiting import BOUND
 
 from iconha_tui.app import IconhaApp
+from iconha_tui.control.run_controller import RunRequest
 from iconha_tui.lab.lab import Lab
 from iconha_tui.lab.shell import run
 from iconha_tui.screens.dialogs import HostKey
@@ -275,18 +276,18 @@ async def by_hand(job: Job) -> None:
                 each.query_one(Input).value = values.get(each.secret, each.query_one(Input).value)
             await shot(job, pilot, f"{state}-typed")
             await pilot.press("f5")
-            await until(pilot, lambda state=state: app.live.progress.stage("credentials").state == state)  # type: ignore[misc]
+            await until(pilot, lambda state=state: app.cluster.runs.progress.stage("credentials").state == state)  # type: ignore[misc]
             await shot(job, pilot, state)
             await pilot.press("f3")
             await shot(job, pilot, f"{state}-output")
             await pilot.press("f2")
-        app.start_run(next(stage for stage in app.stages if stage.name == "instances"))
+        app.work.run(RunRequest(tuple(stage for stage in app.stages if stage.name == "instances")))
         for _ in job.nodes:
             await until(pilot, lambda: isinstance(app.screen, HostKey))
             await shot(job, pilot, "host-key")
             await pilot.press("y")
             await pilot.pause()
-        await until(pilot, lambda: app.live.progress.stage("instances").state == "done")
+        await until(pilot, lambda: app.cluster.runs.progress.stage("instances").state == "done")
         await shot(job, pilot, "instances")
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import re
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from piloted import Pressed, press, text, until
 
+from iconha_tui import disk
 from iconha_tui.app import IconhaApp
-from iconha_tui.store import Store
+from iconha_tui.engine import journal
+from iconha_tui.store import Holder, Store
 
 from .fakes import World, stages
 
@@ -29,6 +34,35 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("iconha_tui.widgets.glyphs.UNICODE", True)
+
+
+SCREEN = re.compile(r"/iconha_tui/(app|workspace|navigation|run_feed|screens/.*|forms/.*|widgets/.*)\.py$")
+"""The program's files whose code runs in the screen's thread."""
+
+
+@pytest.fixture(autouse=True)
+def no_disk_on_the_screens_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The screen waits for no disk: it writes nothing, takes no lock and reads no journal itself."""
+    found: list[str] = []
+
+    def watch(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def watched(*args: Any, **more: Any) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                frames = [frame for frame in traceback.extract_stack() if SCREEN.search(frame.filename)]
+                if frames:
+                    found.append(f"{name} from {frames[-1].filename}:{frames[-1].lineno}")
+            return real(*args, **more)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(disk, "write")
+    watch(journal, "progress_of")
+    watch(journal, "read")
+    watch(Holder, "take")
+    yield
+    assert not found, found
 
 
 @pytest.fixture
@@ -62,6 +96,12 @@ async def shows(pilot: Pressed, words: str) -> None:
     await until(pilot, lambda: words in text(pilot.app))
 
 
+async def kept(pilot: Pressed, words: str) -> None:
+    """Waits for words to be kept as what was copied last."""
+    file: Path = pilot.app.store.copied_file  # type: ignore[attr-defined]
+    await until(pilot, lambda: file.exists() and file.read_text() == words)
+
+
 async def begin(pilot: Pressed) -> None:
     """From the welcome screen to the first stage of a new cluster."""
     await press(pilot, "n", "enter")
@@ -71,5 +111,5 @@ async def begin(pilot: Pressed) -> None:
 async def run_stage(pilot: Pressed) -> None:
     """Runs the stage on the screen to its end."""
     await press(pilot, "f5")
-    await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
+    await until(pilot, lambda: not pilot.app.work.busy)  # type: ignore[attr-defined]
     await pilot.pause(0.1)

@@ -30,9 +30,9 @@ ADDRESSES = {"PRep-01.private_ip": "10.0.0.11", "PRep-02.private_ip": "10.0.0.12
 async def at_corosync(pilot: Pressed, **facts: Any) -> IconhaApp:
     """On the Corosync stage, with the machines' addresses read."""
     app: Any = pilot.app
-    await until(pilot, lambda: app.session)
-    app.session.ctx.learn(ADDRESSES | facts)
-    app.show_stage("corosync")
+    await until(pilot, lambda: app.work.is_open)
+    app.cluster.session.ctx.learn(ADDRESSES | facts)
+    app.pages.show_stage("corosync")
     await until(pilot, lambda: app.screen.query(ConfArea))
     await rest(pilot)
     return app  # type: ignore[no-any-return]
@@ -114,7 +114,7 @@ async def test_an_error_is_told_as_one_types_and_f5_waits_for_it(opened: IconhaA
         opened.screen.query_one("Form Input").focus()
         await press(pilot, "f5")
         await until(pilot, lambda: opened.focused is areas(opened)[0])
-        assert not opened.busy
+        assert not opened.work.busy
         assert areas(opened)[0].cursor_location[0] == 2, "the cursor is at the error"
         await press(pilot, "ctrl+g")
         await until(pilot, lambda: "F5 waits" not in text(opened))
@@ -165,11 +165,11 @@ async def test_reset_undo_and_redo(opened: IconhaApp) -> None:
         area = await in_the_editor(pilot)
         guide = area.text
         await press(pilot, *"# mine", "enter")
-        await until(pilot, lambda: opened.spec.corosync.conf)
-        assert opened.spec.corosync.conf == {"PRep-01": area.text}
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf)
+        assert opened.cluster.draft.corosync.conf == {"PRep-01": area.text}
         await press(pilot, "ctrl+g")
         assert area.text == guide
-        await until(pilot, lambda: not opened.spec.corosync.conf)
+        await until(pilot, lambda: not opened.cluster.draft.corosync.conf)
         await press(pilot, "ctrl+z")
         assert area.text.startswith("# mine\n")
         await press(pilot, "ctrl+y")
@@ -181,13 +181,13 @@ async def test_a_key_that_comes_while_the_form_is_filled_in_anew_is_kept(opened:
         area = await in_the_editor(pilot)
         editor = opened.screen.query_one(ConfEditor)
         await press(pilot, *"# mi")
-        await until(pilot, lambda: opened.spec.corosync.conf)
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf)
         area.insert("n")
         assert editor._outlook
         editor.follow(editor._outlook)
         await press(pilot, "e", "enter")
         assert area.text.startswith("# mine\ntotem {")
-        await until(pilot, lambda: opened.spec.corosync.conf == {"PRep-01": area.text})
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf == {"PRep-01": area.text})
 
 
 async def test_a_text_can_be_emptied_and_typed_anew(opened: IconhaApp) -> None:
@@ -197,9 +197,9 @@ async def test_a_text_can_be_emptied_and_typed_anew(opened: IconhaApp) -> None:
         await press(pilot, "delete")
         await pilot.pause(0.3)
         assert area.text == "", "the guide's form does not come between"
-        assert opened.spec.corosync.conf == {}
+        assert opened.cluster.draft.corosync.conf == {}
         await press(pilot, *"totem {")
-        await until(pilot, lambda: opened.spec.corosync.conf == {"PRep-01": "totem {"})
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf == {"PRep-01": "totem {"})
 
 
 async def test_what_was_typed_is_there_after_other_pages(opened: IconhaApp) -> None:
@@ -207,7 +207,7 @@ async def test_what_was_typed_is_there_after_other_pages(opened: IconhaApp) -> N
         area = await in_the_editor(pilot)
         await press(pilot, *"# x", "enter", "f1", "escape", "escape", "f8", "f7")
         assert area.text.startswith("# x\ntotem {")
-        await until(pilot, lambda: opened.spec.corosync.conf)
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf)
 
 
 async def test_a_setting_changes_the_guides_form_and_leaves_ones_own(opened: IconhaApp) -> None:
@@ -216,7 +216,7 @@ async def test_a_setting_changes_the_guides_form_and_leaves_ones_own(opened: Ico
         first, second = areas(opened)
         first.focus()
         await press(pilot, *"# x", "enter")
-        await until(pilot, lambda: opened.spec.corosync.conf)
+        await until(pilot, lambda: opened.cluster.draft.corosync.conf)
         next(field for field in opened.screen.query(TextField) if field.path == "corosync.port").go()
         await press(pilot, "end", "ctrl+u", *"5410")
         await until(pilot, lambda: "mcastport: 5410" in second.text)
@@ -226,8 +226,8 @@ async def test_a_setting_changes_the_guides_form_and_leaves_ones_own(opened: Ico
 async def test_without_the_addresses_it_says_why_it_cannot_be_edited(wizard: Make, size: tuple[int, int]) -> None:
     app = wizard(spec=Spec())
     async with app.run_test(size=size) as pilot:
-        await until(pilot, lambda: app.session)
-        app.show_stage("corosync")
+        await until(pilot, lambda: app.work.is_open)
+        app.pages.show_stage("corosync")
         await shows(pilot, "are read in stage 2")
         await press(pilot, "f6")
         await until(pilot, lambda: isinstance(app.focused, ConfArea))
@@ -250,7 +250,7 @@ def reading(app: Any, answer: Callable[[], bytes | None]) -> list[tuple[str, str
 
         return SimpleNamespace(read=read)
 
-    app.session.ctx.node = node
+    app.cluster.session.ctx.node = node
     return asked
 
 
@@ -360,9 +360,11 @@ async def test_a_key_right_after_what_was_typed_judges_the_text_with_it(opened: 
         await in_the_editor(pilot)
         await press(pilot, "down", "down", "home")
         await hurry(pilot, *"!?", "f5")
-        assert not opened.busy, "a text that corosync refuses is run"
+        assert not opened.work.busy, "a text that corosync refuses is run"
         await shows(pilot, "F5 waits until this is corrected: corosync.conf: PRep-01, line 3")
         await until(pilot, lambda: opened.focused is areas(opened)[0])
         await hurry(pilot, "home", "delete", "delete", "#", "f3")
         assert opened.screen.query_one(Form).problem == ""
-        assert opened.spec.corosync.conf["PRep-01"].splitlines()[2].startswith("#"), "what was typed last counts"
+        assert opened.cluster.draft.corosync.conf["PRep-01"].splitlines()[2].startswith("#"), (
+            "what was typed last counts"
+        )

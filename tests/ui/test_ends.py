@@ -98,8 +98,8 @@ async def test_the_next_new_cluster_has_the_region_and_profile_of_the_last(
         await until(pilot, lambda: pilot.app.screen.query("Form"))
         await run_stage(pilot)
         await press(pilot, "f7", "n", "enter")
-        await until(pilot, lambda: app.spec.name == "icon")
-        assert (app.spec.aws.region, app.spec.aws.profile) == ("eu-west-3", "work")
+        await until(pilot, lambda: app.work.is_open and app.cluster.name == "icon")
+        assert (app.cluster.draft.aws.region, app.cluster.draft.aws.profile) == ("eu-west-3", "work")
     assert Config(config).region == "eu-west-3"
 
 
@@ -218,7 +218,7 @@ async def test_the_mouse_chooses_with_one_click_and_opens_with_the_second(wizard
         assert list_of(app).chosen.name == other  # type: ignore[union-attr]
         await pilot.click("#saved", offset=(5, 4))
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
-        assert app.spec.name == other
+        assert app.cluster.draft.name == other
 
 
 async def test_a_renamed_cluster_stays_open_and_keeps_its_tag(wizard: Make, store: Store) -> None:
@@ -228,7 +228,7 @@ async def test_a_renamed_cluster_stays_open_and_keeps_its_tag(wizard: Make, stor
         await listed(pilot, 1)
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(app.screen, Resume) and "F8" in text(app))
-        app.keep({"aws_secret_access_key": "verysecretvalue"})
+        app.cluster.keep({"aws_secret_access_key": "verysecretvalue"})
         await press(pilot, "escape", "r")
         await shows(pilot, "icon, stays so, and is found by that")
         await press(pilot, "enter")
@@ -242,9 +242,9 @@ async def test_a_renamed_cluster_stays_open_and_keeps_its_tag(wizard: Make, stor
         await shows(pilot, "What the cluster mainnet has on AWS is tagged with this name.")
         await press(pilot, "escape", "enter")
         await until(pilot, lambda: isinstance(app.screen, Resume) and "F8" in text(app))
-        assert (app.spec.name, app.spec.tagged) == ("mainnet", "icon")
-        assert app.session is not None
-        assert app.session.ctx.vault.get("aws_secret_access_key") == "verysecretvalue"
+        assert (app.cluster.draft.name, app.cluster.draft.tagged) == ("mainnet", "icon")
+        assert app.cluster.session is not None
+        assert app.cluster.session.ctx.vault.get("aws_secret_access_key") == "verysecretvalue"
         await press(pilot, "ctrl+q")
     assert store.names() == ["mainnet"]
 
@@ -333,8 +333,8 @@ async def test_resume_says_what_is_different_from_what_the_journal_says(
         await press(pilot, "f8")
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
         await run_stage(pilot)
-        assert app.live.progress.stage("authkey").state == "done"
-        assert app.live.progress.stage("corosync").state == "todo", "it built on the key: it is looked at again"
+        assert app.cluster.runs.progress.stage("authkey").state == "done"
+        assert app.cluster.runs.progress.stage("corosync").state == "todo", "it built on the key: it is looked at again"
 
 
 async def test_resume_of_a_cluster_that_is_whole_leads_to_the_summary(wizard: Make, store: Store, world: World) -> None:
@@ -382,21 +382,21 @@ async def test_a_cluster_that_cannot_be_opened_leaves_the_one_that_was_open(wiza
     """All of it: settings of one and connections of another would build neither."""
     app = wizard(cluster="icon")
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.session)
+        await until(pilot, lambda: app.work.is_open)
         (store.folder("other") / "journal.jsonl").mkdir(parents=True)
-        session, live = app.session, app.live
-        app.open_cluster(Spec(name="other"))
+        session, live = app.cluster.session, app.cluster.runs
+        app.work.open(Spec(name="other"))
         await until(pilot, lambda: "This did not work" in [each.title for each in app._notifications])
-        assert (app.session, app.live, app.spec.name) == (session, live, "icon")
+        assert (app.cluster.session, app.cluster.runs, app.cluster.draft.name) == (session, live, "icon")
 
 
 async def test_quitting_waits_for_no_list_that_aws_does_not_answer(wizard: Make, world: World) -> None:
     """Python waits for its threads as it ends: the shell would be dead for as long as AWS is silent."""
     app = wizard(cluster="icon")
     async with app.run_test() as pilot:
-        await until(pilot, lambda: app.session)
+        await until(pilot, lambda: app.work.is_open)
         world.aws_answers.clear()
-        app.show_stage("instances")
+        app.pages.show_stage("instances")
         await rest(pilot)
         await press(pilot, "right", "tab", "tab", "f6")
         await shows(pilot, "Asking AWS")
@@ -414,7 +414,7 @@ async def to_the_summary(pilot: Pressed, world: World, store: Store) -> None:
     write(store, "icon", 90_000, *ALL)
     built(world, *TITLES)
     app = pilot.app
-    app.open_named("icon")  # type: ignore[attr-defined]
+    app.work.open_named("icon")  # type: ignore[attr-defined]
     await resumed(pilot)
     await press(pilot, "f8")
     await until(pilot, lambda: "the pair is up" in text(app))
@@ -427,11 +427,11 @@ async def test_the_summary_is_read_to_its_end_and_no_column_is_cut(
     app = wizard()
     async with app.run_test(size=size) as pilot:
         await to_the_summary(pilot, world, store)
-        app.session.ctx.learn(  # type: ignore[union-attr]
+        app.cluster.session.ctx.learn(  # type: ignore[union-attr]
             {f"PRep-0{n}.instance_id": f"i-0a1b2c3d4e5f6071{n}" for n in (1, 2)}
             | {f"PRep-0{n}.versions": {"crmsh": "4.3.1-1ubuntu2", "awscli": "1.22.34-1"} for n in (1, 2)}
         )
-        app.show_summary()
+        app.pages.show_summary()
         await pilot.pause(0.3)
         seen = text(app)
         for _ in range(20):
@@ -483,7 +483,7 @@ async def test_an_unfinished_cluster_says_nothing_after_exit(wizard: Make, store
     app = wizard(cluster="icon")
     async with app.run_test() as pilot:
         await resumed(pilot)
-        app.show_summary()
+        app.pages.show_summary()
         await shows(pilot, "icon: not finished yet")
         await press(pilot, "ctrl+q")
     assert app.farewell == ""

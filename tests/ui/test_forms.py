@@ -53,9 +53,9 @@ def real(wizard: Make) -> Callable[..., IconhaApp]:
 
 async def at(pilot: Pressed, stage: str, **facts: Any) -> IconhaApp:
     app: Any = pilot.app
-    await until(pilot, lambda: app.session)
-    app.session.ctx.learn(FACTS | facts)
-    app.show_stage(stage)
+    await until(pilot, lambda: app.work.is_open)
+    app.cluster.session.ctx.learn(FACTS | facts)
+    app.pages.show_stage(stage)
     await until(pilot, lambda: app.screen.query(Form) and app.screen.stage.name == stage)
     await rest(pilot)
     return app  # type: ignore[no-any-return]
@@ -87,7 +87,7 @@ async def test_each_stage_says_what_will_happen_and_shows_all_of_it(
                 assert part.region.right <= size[0]
         await press(pilot, "f3")
         told = app.screen.query_one(CommandPreview).query_one(Hanging).plain
-        acting = {plan.step.id for plan in plan_of([stage], app.session.ctx.view) if plan.actions}  # type: ignore[union-attr]
+        acting = {plan.step.id for plan in plan_of([stage], app.cluster.session.ctx.view) if plan.actions}  # type: ignore[union-attr]
         for step in stage.steps:
             assert step.title in told
             assert step.guide in told
@@ -115,7 +115,7 @@ async def test_the_command_stays_in_sight_and_changes_as_one_types(
         assert (app.screen.query_one(CommandNote).region.x > box.region.x) == wide
         assert "The guide's own; ≠ marks what differs" in note(app)
         assert "The other values are your own." in note(app)
-        assert app.spec.elastic_ip.meta["failure-timeout"] == "75s"
+        assert app.cluster.draft.elastic_ip.meta["failure-timeout"] == "75s"
 
 
 @pytest.mark.parametrize("known", ["203.0.113.10", None])
@@ -176,7 +176,7 @@ async def test_an_operations_fault_is_told_under_its_row_as_one_types(
         await shows(pilot, "✗ interval: A time looks like")
         await shows(pilot, "F5 waits until this is corrected: monitor: interval")
         await press(pilot, "f5")
-        assert not app.busy
+        assert not app.work.busy
 
 
 # What stands in the way
@@ -210,7 +210,7 @@ async def test_f5_and_the_fields_say_why_they_wait_while_a_stage_runs(wizard: Ma
         await press(pilot, "f5")
         await shows(pilot, "Not now")
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await until(
             pilot, lambda: not any(box.disabled for box in app.screen.query("Field Input, Field Choices, Field Button"))
         )

@@ -58,7 +58,7 @@ async def test_a_failure_shows_what_the_node_said_as_it_is(wizard: Make, world: 
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await begin(pilot)
         await press(pilot, "f5")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await pilot.pause(0.2)
         assert controls(app) == []
         assert app.is_running
@@ -95,7 +95,7 @@ async def test_clusters_that_cannot_be_read_stop_no_other(wizard: Make, store: S
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await shows(pilot, "good")
         for name in ("cut", "newer", "odd"):
-            app.open_named(name)
+            app.work.open_named(name)
             await rest(pilot)
         await shows(pilot, "cut short")
         assert app.is_running

@@ -228,7 +228,7 @@ async def test_whatever_is_typed_into_every_field_of_every_stage_breaks_nothing(
         await begin(pilot)
         seen = 0
         for stage in app.stages:
-            app.show_stage(stage.name)
+            app.pages.show_stage(stage.name)
             await until(
                 pilot, lambda stage=stage: getattr(app.screen, "stage", None) is stage and app.screen.query("Form")
             )
@@ -237,10 +237,10 @@ async def test_whatever_is_typed_into_every_field_of_every_stage_breaks_nothing(
                 field.value = words
                 await rest(pilot)
                 assert texts.unmoving(text(app).replace("\n", "")) == text(app).replace("\n", "")
-                app.spec.model_validate(app.spec.model_dump())  # what is kept holds together still
+                app.cluster.draft.model_validate(app.cluster.draft.model_dump())  # what is kept holds together still
                 field.value = before
                 seen += 1
             await rest(pilot)
         assert seen > 20
         assert app.is_running
-        assert Spec.model_validate(app.spec.model_dump()) == app.spec
+        assert Spec.model_validate(app.cluster.draft.model_dump()) == app.cluster.draft

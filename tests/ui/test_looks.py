@@ -143,7 +143,7 @@ async def test_escape_leads_out_of_every_screen(app: IconhaApp, world: World) ->
                 await press(pilot, "escape")
             await until(pilot, lambda: len(app.screen_stack) == 1)
             await press(pilot, "up", "up", "up")
-            app.open_named("fresh" + way[0] + str(len(way)))
+            app.work.open_named("fresh" + way[0] + str(len(way)))
             await until(pilot, lambda: app.screen.query("Form"))
 
 
@@ -221,7 +221,7 @@ async def test_a_window_that_is_too_small_says_so_and_the_run_goes_on(app: Iconh
         assert "60 x 20" in text(app)
         assert "line" not in text(app)
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: "too small" not in text(app))
         assert app.focused is focus

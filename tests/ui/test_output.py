@@ -24,7 +24,7 @@ from iconha_tui.widgets.line_view import LineView
 from iconha_tui.widgets.output import KEPT, OutputPanes, TargetLog
 from iconha_tui.widgets.scrollback import Scrollback
 
-from .conftest import begin, run_stage, shows
+from .conftest import begin, kept, run_stage, shows
 from .fakes import World
 
 Make = Callable[..., IconhaApp]
@@ -172,7 +172,7 @@ async def test_text_is_selected_with_the_mouse_and_stays_selected_while_lines_co
         pane.draw()
         await press(pilot, "ctrl+c")
         assert pilot.app.clipboard == chosen
-        assert pilot.app.store.copied_file.read_text() == chosen  # type: ignore[attr-defined]
+        await kept(pilot, chosen)
 
 
 async def test_what_is_too_much_for_a_clipboard_is_said_to_be(wizard: Make) -> None:
@@ -180,7 +180,7 @@ async def test_what_is_too_much_for_a_clipboard_is_said_to_be(wizard: Make) -> N
         await press(pilot, "y")
         await shows(pilot, "300,000 characters")
         assert pilot.app.clipboard == ""
-        assert pilot.app.store.copied_file.read_text() == "x" * 300_000  # type: ignore[attr-defined]
+        await kept(pilot, "x" * 300_000)
 
 
 async def test_a_copy_that_cannot_be_kept_is_said_to_be_sent_alone(wizard: Make) -> None:
@@ -349,9 +349,9 @@ async def test_the_transcript_is_read_searched_and_left(wizard: Make, world: Wor
         await press(pilot, "escape", "escape", "escape")
         assert isinstance(app.screen, StageScreen)
         await press(pilot, "t")
-        app.show_stage("corosync")  # as the palette does
+        app.pages.show_stage("corosync")  # as the palette does
         await rest(pilot)
-        app.show_stage("packages")
+        app.pages.show_stage("packages")
         await rest(pilot)
         assert isinstance(app.screen, StageScreen)
         assert len(app.screen_stack) == 2
@@ -372,7 +372,7 @@ async def test_what_is_said_while_the_transcript_is_open_is_added(wizard: Make, 
         await shows(pilot, "later words")
         assert "not yet" not in text(app)
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_the_transcript_is_saved_for_its_owner_alone_and_overwrites_nothing(

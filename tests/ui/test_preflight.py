@@ -84,7 +84,7 @@ async def at_instances(pilot: Pressed) -> None:
     await run_stage(pilot)
     await press(pilot, "f8")
     await until(pilot, lambda: stage_of(pilot.app) == "instances" and pilot.app.screen.query("Form"))
-    await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
+    await until(pilot, lambda: not pilot.app.work.busy)  # type: ignore[attr-defined]
 
 
 def stage_of(app: object) -> str:
@@ -93,13 +93,13 @@ def stage_of(app: object) -> str:
 
 
 def state_of(pilot: Pressed, stage: str) -> str:
-    state: str = pilot.app.live.progress.stage(stage).state  # type: ignore[attr-defined]
+    state: str = pilot.app.cluster.runs.progress.stage(stage).state  # type: ignore[attr-defined]
     return state
 
 
 async def on_page(pilot: Pressed) -> None:
     """Until the page is there and has nothing more to look at."""
-    await until(pilot, lambda: isinstance(pilot.app.screen, Preflight) and not pilot.app.busy)  # type: ignore[attr-defined]
+    await until(pilot, lambda: isinstance(pilot.app.screen, Preflight) and not pilot.app.work.busy)  # type: ignore[attr-defined]
 
 
 async def test_the_first_change_is_preceded_by_a_check_that_asks_for_no_key_where_all_is_well(
@@ -170,9 +170,7 @@ async def test_a_chain_of_stages_is_checked_where_it_comes_to_its_first_change(w
         await begin(pilot)
         app = pilot.app
         assert isinstance(app, IconhaApp)
-        await press(pilot, "f5")
-        app.live.onward = True
-        app.go_on()
+        await press(pilot, "f5", "f12")
         await on_page(pilot)
         await press(pilot, "f8")
         await until(pilot, lambda: state_of(pilot, "packages") == "done")
@@ -216,8 +214,10 @@ async def test_a_changed_setting_is_looked_at_again_before_the_first_change(wiza
         await press(pilot, "f10")
         await on_page(pilot)
         await press(pilot, "escape")
-        assert app.cleared == app.spec
-        app.spec = app.spec.model_copy(update={"corosync": app.spec.corosync.model_copy(update={"port": 5500})})
+        assert app.cluster.controller.accepted == app.cluster.draft
+        app.cluster.draft = app.cluster.draft.model_copy(
+            update={"corosync": app.cluster.draft.corosync.model_copy(update={"port": 5500})}
+        )
         await press(pilot, "f5")
         await until(pilot, lambda: state_of(pilot, "instances") == "done")
         assert looks.times == 2
@@ -232,7 +232,7 @@ async def test_it_can_be_stopped(wizard: Make, world: World, key: str) -> None:
         await press(pilot, "f12")
         await shows(pilot, "AWS knows you")
         await press(pilot, key)
-        await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
+        await until(pilot, lambda: not pilot.app.work.busy)  # type: ignore[attr-defined]
         if key == "f9":
             await shows(pilot, "Stopped before all was looked at; nothing was changed. F5 looks again.")
             looks.gate.set()
@@ -286,7 +286,7 @@ async def test_it_is_reached_by_key_and_by_the_palette_and_from_where_one_comes_
             await until(pilot, lambda: stage_of(pilot.app) == "instances")
         await press(pilot, "escape")
         await press(pilot, "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Resume) and not pilot.app.busy)  # type: ignore[attr-defined]
+        await until(pilot, lambda: isinstance(pilot.app.screen, Resume) and not pilot.app.work.busy)  # type: ignore[attr-defined]
         assert "F10 Check before the run" in text(pilot.app)
         await press(pilot, "f10")
         await on_page(pilot)
@@ -304,7 +304,7 @@ async def test_while_something_runs_it_says_so(wizard: Make, world: World) -> No
         await shows(pilot, "A stage is running. F9 stops it.")
         assert stage_of(pilot.app) == "instances"
         world.gate.set()
-        await until(pilot, lambda: not pilot.app.busy)  # type: ignore[attr-defined]
+        await until(pilot, lambda: not pilot.app.work.busy)  # type: ignore[attr-defined]
 
 
 async def test_what_was_skipped_is_not_looked_at(wizard: Make, world: World, store: object) -> None:
@@ -313,7 +313,7 @@ async def test_what_was_skipped_is_not_looked_at(wizard: Make, world: World, sto
         await at_instances(pilot)
         app = pilot.app
         assert isinstance(app, IconhaApp)
-        app.live.progress.steps["credentials.region"] = "skipped"
+        app.cluster.runs.progress.steps["credentials.region"] = "skipped"
         await press(pilot, "f10")
         await on_page(pilot)
         assert looks.skipped == ["credentials.region"]

@@ -11,8 +11,9 @@ from piloted import Pressed, press, rest, text, until
 from textual.content import Content
 from textual.widgets import Input, TabbedContent
 
-from iconha_tui import live_run
 from iconha_tui.app import IconhaApp
+from iconha_tui.control import open_cluster
+from iconha_tui.control.run_controller import RunRequest
 from iconha_tui.screens.dialogs import Ask
 from iconha_tui.screens.help import Help
 from iconha_tui.screens.resume import Resume
@@ -26,7 +27,7 @@ from iconha_tui.widgets.glyphs import SPIN
 from iconha_tui.widgets.rail import StageRail
 from iconha_tui.widgets.words import Words
 
-from .conftest import begin, run_stage, shows
+from .conftest import begin, kept, run_stage, shows
 from .fakes import TITLES, World, stages
 
 Make = Callable[..., IconhaApp]
@@ -55,10 +56,10 @@ async def to(pilot: Pressed, stage: str) -> None:
     app = pilot.app
     assert isinstance(app, IconhaApp)
     for each in app.stages[: list(TITLES).index(stage)]:
-        assert app.start_run(each)
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage(each.name).state == "done"
-    app.show_stage(stage)
+        assert app.work.run(RunRequest((each,)))
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage(each.name).state == "done"
+    app.pages.show_stage(stage)
     await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == stage)
     await until(pilot, lambda: app.screen.query("Form"))
 
@@ -99,7 +100,7 @@ async def test_what_runs_is_told_with_its_command_its_time_and_what_is_left(
         assert re.search(r"step 1 of 2, [\d.]+ s, (some seconds|less than 1 min) left", said), said
         assert re.search(r"\d+ %, about \d+ min left · packages [\d.]+ s", said.splitlines()[0]), said
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_the_clock_of_the_running_stage_ticks_in_the_rail(app: IconhaApp, world: World) -> None:
@@ -114,7 +115,7 @@ async def test_the_clock_of_the_running_stage_ticks_in_the_rail(app: IconhaApp, 
             "what is done keeps its own"
         )
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_a_bar_shows_all_eight_stages_together(app: IconhaApp, world: World) -> None:
@@ -138,7 +139,7 @@ async def test_the_bar_never_goes_back_while_all_is_run(app: IconhaApp) -> None:
         seen: list[float] = []
 
         def there() -> bool:
-            seen.append(app.live.forecast().share)
+            seen.append(app.cluster.runs.forecast().share)
             return isinstance(app.screen, Summary)
 
         await press(pilot, "f12")
@@ -162,19 +163,19 @@ async def test_the_bar_of_a_finished_cluster_is_not_whole_while_a_stage_runs_aga
         before = len(world.commands)
         await press(pilot, "f5")
         await until(pilot, lambda: len(world.commands) >= before + 2)
-        seen = [app.live.forecast().share]
+        seen = [app.cluster.runs.forecast().share]
         assert seen[0] < 1
         assert "100 %" not in line(app, "All stages")
         world.gate.set()
 
         def over() -> bool:
-            seen.append(app.live.forecast().share)
-            return not app.busy
+            seen.append(app.cluster.runs.forecast().share)
+            return not app.work.busy
 
         await until(pilot, over)
         await until(pilot, lambda: app.screen.query_one(FailureBox).display)
         assert re.search(r"Stages +failed at [89]\d %", text(app)), text(app)
-        seen.append(app.live.forecast().share)
+        seen.append(app.cluster.runs.forecast().share)
         assert seen == sorted(seen), "what was reached stays"
         assert seen[-1] < 1
         world.broken.clear()
@@ -187,7 +188,7 @@ async def test_a_setting_that_was_changed_is_not_done_until_it_is_applied(app: I
         await begin(pilot)
         await press(pilot, "f12")
         await until(pilot, lambda: isinstance(app.screen, Summary))
-        app.show_stage("corosync")
+        app.pages.show_stage("corosync")
         await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "corosync")
         app.screen.aim("corosync.token_ms")  # type: ignore[attr-defined]
         await pilot.pause(0.1)
@@ -199,7 +200,7 @@ async def test_a_setting_that_was_changed_is_not_done_until_it_is_applied(app: I
         await press(pilot, "f8")
         await press(pilot, "f2")
         await shows(pilot, "has changed settings that are not applied yet")
-        assert not app.summary().startswith("# icon: the pair is up")
+        assert not app.cluster.summary().finished
         await press(pilot, "f7")
         await run_stage(pilot)
         await until(pilot, lambda: "done" in str(app.screen.query_one("#rail-corosync", Words)._told))
@@ -239,21 +240,22 @@ async def test_the_second_cluster_is_estimated_by_the_first(
         await begin(pilot)
         await press(pilot, "f12")
         await until(pilot, lambda: isinstance(app.screen, Summary))
+        first = app.cluster.name
     world.files.clear()
     again = wizard(stages=app.stages)
     async with again.run_test(size=(120, 40)) as pilot:
         await shows(pilot, "Saved clusters")
         await begin(pilot)
         await run_stage(pilot)
-        assert again.spec.name != app.spec.name
-        assert again.live.forecast().left < 30, "its steps say 8 seconds each; there they took less than one"
+        assert again.cluster.name != first
+        assert again.cluster.runs.forecast().left < 30, "its steps say 8 seconds each; there they took less than one"
 
 
 async def test_the_rail_is_one_line_that_is_never_cut(app: IconhaApp, world: World) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        app.show_stage("awscli")  # the longest title
+        app.pages.show_stage("awscli")  # the longest title
         await rest(pilot)
         await held(pilot, world)
         for width in (80, 70, 60, 120, 80):
@@ -265,7 +267,7 @@ async def test_the_rail_is_one_line_that_is_never_cut(app: IconhaApp, world: Wor
                 "its name, state and time stay"
             )
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_a_silent_node_is_told_with_the_time_since_its_last_output(
@@ -278,7 +280,7 @@ async def test_a_silent_node_is_told_with_the_time_since_its_last_output(
         await shows(pilot, "last output")
         assert re.search(r"PRep-02: .*last output [\d.]+ s ago", text(app))
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 @pytest.mark.parametrize("motion", ["full", "none"])
@@ -302,7 +304,7 @@ async def test_what_runs_turns_unless_motion_is_off(app: IconhaApp, world: World
                 several()
             assert seen == {"◐"}
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 # Failure
@@ -400,13 +402,13 @@ async def test_the_words_of_the_keys_can_be_clicked(app: IconhaApp, world: World
 
         await click("copy command")
         assert app.clipboard == "apt-get -y install corosync-b"
-        assert app.store.copied_file.read_text() == app.clipboard
+        await kept(pilot, app.clipboard)
         await click("skip")
         assert isinstance(app.screen, Ask)
         await press(pilot, "escape")
         world.broken.clear()
         await click("retry")
-        await until(pilot, lambda: app.live.progress.stage("corosync").state == "done")
+        await until(pilot, lambda: app.cluster.runs.progress.stage("corosync").state == "done")
 
 
 # Skip
@@ -422,33 +424,33 @@ async def test_a_skip_asks_with_its_consequence_and_is_noted(
         assert isinstance(app.screen, Ask)
         await shows(pilot, OPEN)
         await press(pilot, "n")
-        assert app.live.progress.stage("corosync").state == "failed", "no is no"
+        assert app.cluster.runs.progress.stage("corosync").state == "failed", "no is no"
         await press(pilot, "k", "y")
-        await until(pilot, lambda: app.live.progress.stage("corosync").state == "skipped")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: app.cluster.runs.progress.stage("corosync").state == "skipped")
+        await until(pilot, lambda: not app.work.busy)
         await shows(pilot, "» skipped")
         await shows(pilot, OPEN)
         assert not app.screen.query_one(FailureBox).display
         assert store.progress("icon").skipped == ["corosync.corosync-b"]
         await press(pilot, "f8")
         await run_stage(pilot)
-        assert app.live.progress.stage("pacemaker").state == "done", "it goes on"
+        assert app.cluster.runs.progress.stage("pacemaker").state == "done", "it goes on"
         await press(pilot, "q")
 
     again = wizard(stages=app.stages)
     async with again.run_test(size=size) as pilot:
         await shows(pilot, "Saved clusters")
         await press(pilot, "enter")
-        await until(pilot, lambda: isinstance(again.screen, Resume) and not again.busy)
+        await until(pilot, lambda: isinstance(again.screen, Resume) and not again.work.busy)
         await shows(pilot, "skipped")
         await press(pilot, "f8")
         assert isinstance(again.screen, StageScreen)
         assert again.screen.stage.name == "awscli", "a look goes past what was skipped"
         world.broken.clear()
-        again.show_stage("corosync")
+        again.pages.show_stage("corosync")
         await rest(pilot)
         await run_stage(pilot)
-        assert again.live.progress.stage("corosync").state == "done", "and a run tries it again"
+        assert again.cluster.runs.progress.stage("corosync").state == "done", "and a run tries it again"
 
 
 async def test_what_is_not_safe_to_skip_says_why(app: IconhaApp, world: World) -> None:
@@ -458,7 +460,7 @@ async def test_what_is_not_safe_to_skip_says_why(app: IconhaApp, world: World) -
         await press(pilot, "k")
         assert isinstance(app.screen, StageScreen)
         await shows(pilot, "The cluster would fall apart.")
-        assert app.live.progress.stage("corosync").state == "failed"
+        assert app.cluster.runs.progress.stage("corosync").state == "failed"
 
 
 # To the end
@@ -470,17 +472,17 @@ async def test_one_key_runs_all_and_shows_each_stage_as_it_comes(
     async with app.run_test(size=size) as pilot:
         await begin(pilot)
         pages: list[str] = []
-        turn = app.show_stage
+        turn = app.pages.show_stage
 
-        def show_stage(name: str) -> StageScreen:
+        def show_stage(name: str, field: str | None = None) -> None:
             pages.append(name)
-            return turn(name)
+            turn(name, field)
 
-        app.show_stage = show_stage  # type: ignore[method-assign]
+        app.pages.show_stage = show_stage  # type: ignore[method-assign]
         await press(pilot, "f12")
         await until(pilot, lambda: isinstance(app.screen, Summary))
         assert pages == list(TITLES)[1:]
-        assert {app.live.progress.stage(name).state for name in TITLES} == {"done"}
+        assert {app.cluster.runs.progress.stage(name).state for name in TITLES} == {"done"}
 
 
 async def test_it_stops_at_the_first_failure_and_a_skip_goes_on_to_the_end(app: IconhaApp, world: World) -> None:
@@ -488,14 +490,14 @@ async def test_it_stops_at_the_first_failure_and_a_skip_goes_on_to_the_end(app: 
     async with app.run_test() as pilot:
         await begin(pilot)
         await press(pilot, "f12")
-        await until(pilot, lambda: app.live.progress.stage("corosync").state == "failed")
+        await until(pilot, lambda: app.cluster.runs.progress.stage("corosync").state == "failed")
         await pilot.pause(0.2)
         assert isinstance(app.screen, StageScreen)
         assert app.screen.stage.name == "corosync"
-        assert not app.busy
+        assert not app.work.busy
         await press(pilot, "k", "y")
         await until(pilot, lambda: isinstance(app.screen, Summary))
-        assert app.live.progress.stage("elastic_ip").state == "done"
+        assert app.cluster.runs.progress.stage("elastic_ip").state == "done"
 
 
 async def test_it_stops_at_a_form_that_is_not_complete(app: IconhaApp, world: World) -> None:
@@ -508,9 +510,9 @@ async def test_it_stops_at_a_form_that_is_not_complete(app: IconhaApp, world: Wo
         await press(pilot, "end", "ctrl+u", *"PRep-01", "f7", "f12")
         await until(pilot, lambda: app.screen.stage.name == "instances")  # type: ignore[attr-defined]
         await shows(pilot, "correct this first")
-        assert not app.busy
-        assert app.live.progress.stage("instances").state == "todo"
-        assert not app.live.onward
+        assert not app.work.busy
+        assert app.cluster.runs.progress.stage("instances").state == "todo"
+        assert not app.cluster.runs.run_through
 
 
 async def test_stopping_ends_it_for_good(app: IconhaApp, world: World) -> None:
@@ -518,12 +520,12 @@ async def test_stopping_ends_it_for_good(app: IconhaApp, world: World) -> None:
         await to(pilot, "instances")
         world.gate.clear()
         await press(pilot, "f12")
-        await until(pilot, lambda: app.live.long)
+        await until(pilot, lambda: app.cluster.controller.long)
         await press(pilot, "f9", "l")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         world.gate.set()
         await press(pilot, "f5")
-        await until(pilot, lambda: app.live.progress.stage("instances").state == "done")
+        await until(pilot, lambda: app.cluster.runs.progress.stage("instances").state == "done")
         await pilot.pause(0.3)
         assert app.screen.stage.name == "instances"  # type: ignore[attr-defined]
 
@@ -535,10 +537,10 @@ async def test_a_run_that_goes_on_waits_behind_what_is_being_read(app: IconhaApp
         await press(pilot, "f5")
         await until(pilot, lambda: world.commands)
         await press(pilot, "f12", "f1")
-        assert app.live.onward, "it can be decided while a stage runs"
+        assert app.cluster.runs.run_through, "it can be decided while a stage runs"
         assert isinstance(app.screen, Help)
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await pilot.pause(0.3)
         assert isinstance(app.screen, Help), "the page is not pulled away"
         await press(pilot, "escape")
@@ -560,4 +562,4 @@ async def test_the_palette_has_it_all(app: IconhaApp, world: World) -> None:
 
 
 def test_an_estimate_looks_at_a_few_journals_only() -> None:
-    assert live_run.RECENT <= 10
+    assert open_cluster.RECENT <= 10

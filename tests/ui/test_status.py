@@ -24,7 +24,7 @@ from iconha_tui.status.watcher import Watcher
 from iconha_tui.store import Store
 from iconha_tui.widgets import status_view
 
-from .conftest import shows
+from .conftest import kept, shows
 
 Make = Callable[..., IconhaApp]
 
@@ -184,7 +184,7 @@ async def test_f5_looks_at_once_and_c_copies_the_text(
         await until(pilot, lambda: app.screen.watcher.turns >= turns + 5)  # type: ignore[attr-defined]
         await press(pilot, "c")
         assert copied[0].startswith("icon: READY")
-        assert app.store.copied_file.read_text() == copied[0]
+        await kept(pilot, copied[0])
 
 
 async def test_an_operation_that_is_under_way_is_neither_good_nor_bad(wizard: Make, pair: Pair) -> None:

@@ -37,7 +37,7 @@ async def going(pilot: Pressed, world: World) -> None:
     world.gate.clear()
     await press(pilot, "f8", "f5")
     await until(pilot, lambda: len(world.commands) == 2)
-    await until(pilot, lambda: not world.long or len(pilot.app.live.long) == 2)  # type: ignore[attr-defined]
+    await until(pilot, lambda: not world.long or len(pilot.app.cluster.controller.long) == 2)  # type: ignore[attr-defined]
 
 
 @SIZES
@@ -60,11 +60,11 @@ async def test_the_question_says_what_goes_on_where_and_what_each_answer_means(
         for button in app.screen.query("Button"):
             assert app.screen.find_widget(button).visible_region.width == button.outer_size.width, "it is cut off"
         await press(pilot, "escape")
-        assert app.busy
-        assert not app.live.stopping
+        assert app.work.busy
+        assert not app.cluster.runs.stopping
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage("instances").state == "done"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage("instances").state == "done"
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,10 @@ async def test_what_was_chosen_is_done_and_said_for_each_node(
     async with app.run_test(size=size) as pilot:
         await going(pilot, world)
         await press(pilot, "f9", key)
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await pilot.pause(0.2)
         assert world.left == dict.fromkeys(BOTH, left)
-        assert app.live.progress.stage("instances").state == "cancelled"
+        assert app.cluster.runs.progress.stage("instances").state == "cancelled"
         failure = app.screen.query_one(FailureBox).shown
         assert isinstance(failure, StepFinished)
         assert failure.text == f"PRep-01: {one} PRep-02: {two}"
@@ -100,26 +100,26 @@ async def test_what_was_chosen_is_done_and_said_for_each_node(
         await until(pilot, lambda: "◇ stopped" in text(again))
         assert ("a command was left running on PRep-01 and PRep-02" in flat(again)) is (left == "running")
         await press(pilot, "enter")
-        await until(pilot, lambda: isinstance(again.screen, Resume) and not again.busy)
+        await until(pilot, lambda: isinstance(again.screen, Resume) and not again.work.busy)
         await until(pilot, lambda: f"PRep-01: {one} PRep-02: {two}" in flat(again))
         await press(pilot, "f8")
         assert isinstance(again.screen, StageScreen)
         await run_stage(pilot)
-        assert again.live.progress.stage("instances").state == "done"
+        assert again.cluster.runs.progress.stage("instances").state == "done"
 
 
 async def test_while_it_stops_the_screen_says_what_becomes_of_the_command(wizard: Make, world: World) -> None:
     app = wizard()
     async with app.run_test(size=(120, 40)) as pilot:
         await going(pilot, world)
-        app.live._session.cancel = lambda **_: None  # type: ignore[method-assign]  the nodes do not answer yet
+        app.cluster.session.cancel = lambda **_: None  # type: ignore[method-assign]  the nodes do not answer yet
         await press(pilot, "f9", "s")
         await shows(pilot, "stopping, also on PRep-01 and PRep-02")
         await shows(pilot, "stopping instances")
         await press(pilot, "f9")
         assert isinstance(app.screen, StageScreen), "it is not asked twice"
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_without_a_long_command_it_stops_at_once(wizard: Make, world: World, store: Store) -> None:
@@ -129,7 +129,7 @@ async def test_without_a_long_command_it_stops_at_once(wizard: Make, world: Worl
         await going(pilot, world)
         await press(pilot, "f9")
         assert isinstance(app.screen, StageScreen)
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
     assert world.left == dict.fromkeys(BOTH, "stopped")
     assert store.progress("icon").stage("instances").state == "cancelled"
 
@@ -143,7 +143,7 @@ async def test_a_command_that_ends_while_it_is_asked_about_is_no_longer_named(wi
         await shows(pilot, "has come to its end meanwhile")
         await press(pilot, "s")
         assert isinstance(app.screen, StageScreen)
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         assert world.left == {}
 
 
@@ -158,8 +158,8 @@ async def test_quitting_asks_the_same_and_says_it_once_more_afterwards(
         assert isinstance(app.screen, StopRun)
         await shows(pilot, "Stop this run and quit?")
         await press(pilot, "escape")
-        assert app.busy
-        assert not app._leaving
+        assert app.work.busy
+        assert not app.work.leaving
         await press(pilot, "ctrl+q", key)
         await until(pilot, lambda: app._exit)
     assert world.left == dict.fromkeys(BOTH, left)
@@ -195,7 +195,7 @@ async def test_quitting_after_the_run_has_ended_under_the_question_ends_the_prog
         await going(pilot, world)
         await press(pilot, "ctrl+q")
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await press(pilot, "l")
         await until(pilot, lambda: app._exit)
 
@@ -207,15 +207,15 @@ async def test_a_run_to_the_end_does_not_go_on_after_a_stop_that_came_too_late(w
         await run_stage(pilot)
         world.gate.clear()
         await press(pilot, "f8", "f12")
-        await until(pilot, lambda: len(app.live.long) == 2)
+        await until(pilot, lambda: len(app.cluster.controller.long) == 2)
         await press(pilot, "f9")
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: app.cluster.runs.progress.stage("instances").state == "done")
+        await pilot.pause(0.3)
         assert isinstance(app.screen, StopRun), "the next stage waits for the answer"
         await press(pilot, "l")
-        await pilot.pause(0.3)
-        assert not app.busy
-        assert app.live.progress.stage("packages").state == "todo"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage("packages").state == "todo"
 
 
 async def test_a_look_is_stopped_without_a_question(wizard: Make, world: World, store: Store) -> None:
@@ -228,7 +228,7 @@ async def test_a_look_is_stopped_without_a_question(wizard: Make, world: World, 
         await until(pilot, lambda: isinstance(app.screen, Resume))
         await press(pilot, "f9")
         assert not isinstance(app.screen, StopRun | Ask)
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 @pytest.mark.parametrize("button", ["stop", "go-on"])
@@ -239,8 +239,8 @@ async def test_the_buttons_are_there_for_the_mouse(wizard: Make, world: World, b
         await press(pilot, "f9")
         await pilot.click(f"#{button}")
         if button == "go-on":
-            assert not app.live.stopping
+            assert not app.cluster.runs.stopping
             world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         fate = {"stop": "stopped"}.get(button)
         assert world.left == (dict.fromkeys(BOTH, fate) if fate else {})

@@ -51,10 +51,10 @@ async def test_all_stages_to_the_summary(wizard: Make, world: World, store: Stor
         await begin(pilot)
         for name in TITLES:
             assert stage_of(app) == name
-            assert not app.busy, "nothing starts without a key"
+            assert not app.work.busy, "nothing starts without a key"
             await press(pilot, "f3", "f2")
             await run_stage(pilot)
-            assert app.live.progress.stage(name).state == "done", text(app)
+            assert app.cluster.runs.progress.stage(name).state == "done", text(app)
             await shows(pilot, "done")
             await press(pilot, "f8")
         assert isinstance(app.screen, Summary)
@@ -93,11 +93,11 @@ async def test_back_and_next_keep_what_was_typed(wizard: Make, size: tuple[int, 
         assert app.focused is region
         await press(pilot, "end", "ctrl+u", *"eu-west-3", "f8", "f7")
         assert region.value == "eu-west-3"
-        assert app.session is not None
-        assert app.session.spec.aws.region == "eu-west-3"
+        assert app.cluster.session is not None
+        assert app.cluster.session.spec.aws.region == "eu-west-3"
         await press(pilot, "end", *"!!", "f8", "f7")
         assert region.value == "eu-west-3!!", "what does not hold together stays as it was typed"
-        assert app.spec.aws.region == "eu-west-3"
+        assert app.cluster.draft.aws.region == "eu-west-3"
 
 
 async def test_what_comes_in_one_piece_acts_in_the_order_in_which_it_was_typed(wizard: Make) -> None:
@@ -108,17 +108,17 @@ async def test_what_comes_in_one_piece_acts_in_the_order_in_which_it_was_typed(w
         await hurry(pilot, "end", "ctrl+u", *"eu-west-3", "f8", "f7", "end", *"!!")
         assert region.value == "eu-west-3!!"
         await hurry(pilot, "backspace", "backspace", "f5", "f2")
-        await until(pilot, lambda: not app.busy)
-        assert app.session is not None
-        assert app.session.spec.aws.region == "eu-west-3", "the run is of what was typed before its key"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.session is not None
+        assert app.cluster.session.spec.aws.region == "eu-west-3", "the run is of what was typed before its key"
         await press(pilot, "f2", "end")
         await until(pilot, lambda: app.focused is region)
         await hurry(pilot, *"!!", "f5")
-        assert not app.busy, "a wrong value is not run"
+        assert not app.work.busy, "a wrong value is not run"
         await shows(pilot, "us-east-1.")
         await hurry(pilot, "end", "ctrl+u", *"us-east-2", "f3", "f2", "escape")
         await until(pilot, lambda: isinstance(app.screen, Welcome))
-        assert app.session.spec.aws.region == "us-east-2"
+        await until(pilot, lambda: app.store.spec("icon").aws.region == "us-east-2")
 
 
 async def test_a_key_that_nobody_takes_holds_up_no_other(wizard: Make) -> None:
@@ -186,7 +186,7 @@ async def test_f4_right_after_a_run_that_a_wrong_value_holds_stays_there(wizard:
         await press(pilot, "end", *"; rm -rf /", "f4")
         await hurry(pilot, "f5", "f4")
         await until(pilot, lambda: isinstance(app.focused, TargetLog))
-        assert not app.busy
+        assert not app.work.busy
         assert app.screen.query_one(TabbedContent).active == "progress"
 
 
@@ -198,7 +198,7 @@ async def test_a_wrong_value_is_told_under_its_field_and_holds_the_run(wizard: M
         await shows(pilot, "A region looks like")
         await press(pilot, "tab", "f5")
         await pilot.pause(0.1)
-        assert not app.busy
+        assert not app.work.busy
         assert app.focused is field(app, "aws.region").query_one(Input)
         await press(pilot, "end", "ctrl+u", *"us-east-1")
         assert "A region looks like" not in text(app)
@@ -232,7 +232,7 @@ async def test_a_failure_names_node_command_lines_and_remedy(wizard: Make, world
         assert app.screen.query_one(TabbedContent).active == "settings"
         world.broken.clear()
         await run_stage(pilot)
-        assert app.live.progress.stage("packages").state == "done"
+        assert app.cluster.runs.progress.stage("packages").state == "done"
         assert "Unable to locate" not in text(app)
 
 
@@ -249,8 +249,8 @@ async def test_an_unknown_host_key_is_shown_and_accepted(wizard: Make, world: Wo
             node = app.screen.node  # type: ignore[attr-defined]
             await press(pilot, "y")
             await until(pilot, lambda node=node: getattr(app.screen, "node", "") != node)
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage("instances").state == "done"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage("instances").state == "done"
 
 
 async def test_a_refused_host_key_stops_the_stage(wizard: Make, world: World) -> None:
@@ -262,7 +262,7 @@ async def test_a_refused_host_key_stops_the_stage(wizard: Make, world: World) ->
         await press(pilot, "f8", "f5")
         await until(pilot, lambda: isinstance(app.screen, HostKey))
         await press(pilot, "escape")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await pilot.pause(0.1)
         await shows(pilot, "Its host key was refused.")
 
@@ -280,8 +280,8 @@ MOVES = Disruptive(
 async def test_what_may_disrupt_a_pair_that_serves_is_asked_about_first(
     wizard: Make, world: World, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("iconha_tui.session.Session._serves", lambda *_: True)
-    monkeypatch.setattr("iconha_tui.session.disruptive_actions", lambda *_: [MOVES])
+    monkeypatch.setattr("iconha_tui.control.run_controller.RunController._serves", lambda *_: True)
+    monkeypatch.setattr("iconha_tui.control.run_controller.disruptive_actions", lambda *_: [MOVES])
     monkeypatch.setattr("iconha_tui.stages.serving.Serves.probe", lambda *_: Done("PRep-01 holds it", {"serves": True}))
     app = wizard()
     async with app.run_test(size=size) as pilot:
@@ -297,15 +297,15 @@ async def test_what_may_disrupt_a_pair_that_serves_is_asked_about_first(
         ):
             assert words in said
         await press(pilot, "escape")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         assert world.commands == []
         assert not any(world.files.values())
         await shows(pilot, "Nothing was changed.")
         await press(pilot, "f5")
         await until(pilot, lambda: isinstance(app.screen, Ask))
         await press(pilot, "y")
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage("credentials").state == "done"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage("credentials").state == "done"
 
 
 async def test_quitting_while_a_host_key_is_asked_does_not_hang(wizard: Make, world: World) -> None:
@@ -331,7 +331,7 @@ async def test_the_screen_of_a_run_is_not_left(wizard: Make, world: World) -> No
         await press(pilot, "escape", "escape")
         assert isinstance(app.screen, StageScreen)
         world.gate.set()
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
 
 
 async def test_resume_looks_first_and_goes_to_what_is_not_done(wizard: Make, world: World, store: Store) -> None:
@@ -347,15 +347,14 @@ async def test_resume_looks_first_and_goes_to_what_is_not_done(wizard: Make, wor
     async with again.run_test() as pilot:
         await shows(pilot, "Saved clusters")
         await press(pilot, "enter")
-        assert isinstance(again.screen, Resume)
-        await until(pilot, lambda: not again.busy)
+        await until(pilot, lambda: isinstance(again.screen, Resume) and not again.work.busy)
         await pilot.pause(0.1)
         await shows(pilot, "F8 goes on with “Packages”")
         assert world.commands == ran, "a look runs nothing"
         await press(pilot, "f8")
         assert stage_of(again) == "packages"
         await run_stage(pilot)
-        assert again.live.progress.stage("packages").state == "done"
+        assert again.cluster.runs.progress.stage("packages").state == "done"
 
 
 async def test_a_cluster_that_another_run_holds_is_told(wizard: Make, store: Store) -> None:
@@ -366,15 +365,15 @@ async def test_a_cluster_that_another_run_holds_is_told(wizard: Make, store: Sto
             await run_stage(pilot)
             await shows(pilot, "Another run")
         await run_stage(pilot)
-        assert app.live.progress.stage("credentials").state == "done"
+        assert app.cluster.runs.progress.stage("credentials").state == "done"
 
 
 async def test_an_unforeseen_error_ends_in_a_sentence(wizard: Make, world: World) -> None:
     app = wizard()
     async with app.run_test() as pilot:
         await begin(pilot)
-        assert app.session is not None
-        app.session.run = lambda *_: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+        assert app.cluster.session is not None
+        app.cluster.controller.run = lambda *_: 1 / 0  # type: ignore[assignment,method-assign,return-value]
         await run_stage(pilot)
         await shows(pilot, "did not foresee: ZeroDivisionError")
 
@@ -393,7 +392,7 @@ async def test_instances_are_chosen_from_a_live_list(wizard: Make) -> None:
             await until(pilot, lambda: isinstance(app.screen, Choose) and "2 found" in text(app))
             await shows(pilot, "198.51.100.11")
             await press(pilot, *taken)
-        assert [node.instance_id for node in app.spec.nodes] == ["i-00000000000000001", "i-00000000000000002"]
+        assert [node.instance_id for node in app.cluster.draft.nodes] == ["i-00000000000000001", "i-00000000000000002"]
         assert app.screen.form.problem == ""
 
 
@@ -436,8 +435,8 @@ async def test_typed_secrets_stay_in_memory(wizard: Make, store: Store) -> None:
         field(app, "aws_secret_access_key").query_one(Input).focus()
         await press(pilot, *"verysecretvalue")
         assert "verysecretvalue" not in text(app)
-        assert app.session is not None
-        assert app.session.ctx.vault.get("aws_secret_access_key") == "verysecretvalue"
+        assert app.cluster.session is not None
+        assert app.cluster.session.ctx.vault.get("aws_secret_access_key") == "verysecretvalue"
         await run_stage(pilot)
         await press(pilot, "f8", "f3")
         assert MASK not in text(app)
@@ -526,6 +525,8 @@ async def test_forgetting_a_cluster_asks(wizard: Make, store: Store, keys: tuple
     async with app.run_test() as pilot:
         await until(pilot, lambda: "old" in text(app))
         await press(pilot, *keys)
+        await until(pilot, lambda: not isinstance(app.screen, Ask))
+        await asyncio.wrap_future(app._disk.submit(lambda: None))
         assert store.names() == ([] if "y" in keys else ["old"])
 
 
@@ -563,7 +564,7 @@ async def test_choices_move_with_the_arrows(wizard: Make) -> None:
         shell = app.screen.query_one(ChoiceField)
         await shows(pilot, "(•) crm")
         await press(pilot, "right")
-        assert app.spec.packages.shell == shell.value == "pcs"
+        assert app.cluster.draft.packages.shell == shell.value == "pcs"
         await shows(pilot, "(•) pcs")
 
 
@@ -587,7 +588,7 @@ async def test_a_small_terminal_scrolls(wizard: Make, small: tuple[int, int]) ->
             assert app.focused is not None
             assert 2 <= app.focused.region.y < small[1] - 1, "what has the focus is in sight"
         await run_stage(pilot)
-        assert app.live.progress.stage("credentials").state == "done"
+        assert app.cluster.runs.progress.stage("credentials").state == "done"
         await pilot.resize_terminal(120, 40)
         await pilot.pause(0.2)
         assert "who is signed in" in text(app).lower()

@@ -87,12 +87,12 @@ async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
     yield "summary"
     await press(pilot, "escape")
     await until(pilot, lambda: len(app.screen_stack) == 1)
-    app.show_status()
+    app.pages.show_status()
     await until(pilot, lambda: app.screen.query("#status-table"))
     yield "status of all"
     await press(pilot, "escape")
-    app.open_named("icon")
-    await until(pilot, lambda: app.screen.query("#resume") and not app.busy)
+    app.work.open_named("icon")
+    await until(pilot, lambda: app.screen.query("#resume") and not app.work.busy)
     yield "resume"
     await press(pilot, "escape")
 
@@ -100,12 +100,12 @@ async def tour(pilot: Any, world: World) -> AsyncIterator[str]:
 async def _checked(pilot: Any) -> AsyncIterator[str]:
     """What a check before the run has found."""
     app: IconhaApp = pilot.app
-    app._look = lambda *_: iter(FINDINGS)
+    app.cluster.controller._look = lambda *_: iter(FINDINGS)
     await press(pilot, "f10")
-    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.busy)
+    await until(pilot, lambda: isinstance(app.screen, Preflight) and not app.work.busy)
     yield "check"
     await press(pilot, "escape")
-    app._look = None  # nothing stands before the first change in what follows
+    app.cluster.controller._look = None  # nothing stands before the first change in what follows
 
 
 async def _editor(pilot: Any) -> AsyncIterator[str]:
@@ -125,14 +125,14 @@ async def _troubled(pilot: Any, world: World) -> AsyncIterator[str]:
     world.gate.clear()
     seen = len(world.commands)
     await press(pilot, "f5")
-    await until(pilot, lambda: len(world.commands) >= seen + 2 and len(app.live.long) == 2)
+    await until(pilot, lambda: len(world.commands) >= seen + 2 and len(app.cluster.controller.long) == 2)
     yield "run"
     await press(pilot, "f9")
     yield "stop?"
     await press(pilot, "escape")
     world.broken.add("instances-b")
     world.gate.set()
-    await until(pilot, lambda: not app.busy and not app.screen.query("Field Input:disabled"))
+    await until(pilot, lambda: not app.work.busy and not app.screen.query("Field Input:disabled"))
     yield "failure"
     await press(pilot, "z")
     yield "one output alone"

@@ -16,7 +16,7 @@ from waiting import BOUND
 
 from iconha_tui import cli, lines
 from iconha_tui.engine.events import OnEvent, Outcome, RunFinished, StepFinished
-from iconha_tui.engine.step import Stage
+from iconha_tui.engine.step import Context, Stage
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec, dumps, save
@@ -59,7 +59,7 @@ def ends(
     """Lets every run end so, at one step. What it is asked to skip is put into the list."""
     skipped: list[str] = []
 
-    def run(self: Session, stages: list[Stage], on_event: OnEvent, skip: Sequence[str] = ()) -> RunFinished:
+    def run(stages: Sequence[Stage], ctx: Context, on_event: OnEvent, skip: Sequence[str], *_: object) -> RunFinished:
         skipped.extend(skip)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -69,7 +69,7 @@ def ends(
         on_event(end)
         return end
 
-    monkeypatch.setattr(Session, "run", run)
+    monkeypatch.setattr("iconha_tui.control.run_controller.runner.run", run)
     monkeypatch.setattr("iconha_tui.lines.look", lambda *_: iter(()))
     return skipped
 

@@ -17,6 +17,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "settings" / "config.toml"
 
 
+def remember(config: Config, **settings: str | bool) -> None:
+    config.write(config.choose(**settings))
+
+
 def test_no_file_is_no_choice_and_none_is_made(file: Path) -> None:
     config = Config(file)
     assert (config.theme, config.motion, config.region, config.profile, config.trouble) == ("", None, "", "", "")
@@ -24,7 +28,7 @@ def test_no_file_is_no_choice_and_none_is_made(file: Path) -> None:
 
 
 def test_what_is_remembered_is_found_again(file: Path) -> None:
-    Config(file).remember(theme="nord", motion=False, region="eu-west-3", profile="work")
+    remember(Config(file), theme="nord", motion=False, region="eu-west-3", profile="work")
     config = Config(file)
     assert (config.theme, config.motion, config.region, config.profile) == ("nord", False, "eu-west-3", "work")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -32,16 +36,16 @@ def test_what_is_remembered_is_found_again(file: Path) -> None:
 
 
 def test_what_stands_there_already_is_not_written_again(file: Path) -> None:
-    Config(file).remember(theme="nord")
+    remember(Config(file), theme="nord")
     before = file.stat().st_ino
-    Config(file).remember(theme="nord")
+    remember(Config(file), theme="nord")
     assert file.stat().st_ino == before
 
 
 def test_comments_and_settings_of_others_stay(file: Path) -> None:
     file.parent.mkdir()
     file.write_text('# mine\ntheme = "nord" # dark\nlater = 1\n\n[defaults]\nregion = "eu-west-3" # Paris\n')
-    Config(file).remember(theme="gruvbox", profile="work")
+    remember(Config(file), theme="gruvbox", profile="work")
     said = file.read_text()
     assert '# mine\ntheme = "gruvbox" # dark\nlater = 1' in said
     assert 'region = "eu-west-3" # Paris' in said
@@ -58,7 +62,7 @@ def test_a_broken_file_is_said_and_kept(file: Path, content: bytes) -> None:
     config = Config(file)
     assert "cannot be read, and is ignored" in config.trouble
     assert str(file) in config.trouble
-    config.remember(theme="nord")
+    remember(config, theme="nord")
     assert file.read_bytes() == content
 
 
@@ -82,7 +86,7 @@ def test_a_file_that_was_broken_meanwhile_is_not_overwritten(file: Path) -> None
     file.parent.mkdir()
     file.write_text("theme = ")
     with pytest.raises(Trouble, match="any more"):
-        config.remember(theme="nord")
+        remember(config, theme="nord")
     assert file.read_text() == "theme = "
 
 
@@ -91,7 +95,7 @@ def test_a_link_into_another_folder_stays_a_link(file: Path, tmp_path: Path) -> 
     (tmp_path / "dotfiles" / "iconha.toml").write_text("theme = 'nord'\n")
     file.parent.mkdir()
     file.symlink_to(tmp_path / "dotfiles" / "iconha.toml")
-    Config(file).remember(theme="gruvbox")
+    remember(Config(file), theme="gruvbox")
     assert file.is_symlink()
     assert "gruvbox" in (tmp_path / "dotfiles" / "iconha.toml").read_text()
     assert stat.S_IMODE((tmp_path / "dotfiles").stat().st_mode) == 0o755

@@ -49,12 +49,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         world.skipped = list(skip)
         yield from world.found
 
-    def run(self: Session, stages: Any, on_event: Any, skip: Any = ()) -> RunFinished:
+    def run(stages: Any, *_: Any) -> RunFinished:
         world.ran.append([stage.name for stage in stages])
         return RunFinished("failed", False, 0.0)
 
     monkeypatch.setattr(lines, "look", looking)
-    monkeypatch.setattr(Session, "run", run)
+    monkeypatch.setattr("iconha_tui.control.run_controller.runner.run", run)
     return world
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from stage_world import KNOWN, ONE, World, living_pair, reservation
 from waiting import BOUND
 
 from iconha_tui.cloud.stoppable import StoppableCloud
-from iconha_tui.engine.actions import Action, Disruption, Run
+from iconha_tui.control.run_controller import RunController, RunRequest
+from iconha_tui.engine.actions import Action, Disruption, Disruptive, Run
 from iconha_tui.engine.events import Event, RunFinished, StepFinished
 from iconha_tui.engine.journal import Journal
 from iconha_tui.engine.ports import Completed
@@ -116,7 +117,8 @@ def test_a_stop_that_comes_before_the_first_step_holds(session: Session) -> None
     """Ctrl+C while the lock is taken, the spec saved or the preflight through its last look."""
     session.cancel()
     step = Disturbs(lambda: None)
-    finished = session.run([Stage("corosync", "Corosync", "", (step,))], lambda _event: None)
+    stage = Stage("corosync", "Corosync", "", (step,))
+    finished = RunController(session, look=None).run(RunRequest((stage,)), lambda _event: None)
     assert finished.outcome == "cancelled"
 
 
@@ -139,7 +141,7 @@ def test_a_client_of_old_keys_is_used_no_longer(session: Session, monkeypatch: p
 
 def test_a_run_that_was_stopped_stops_nothing_that_comes_after_it(session: Session) -> None:
     stopping = session.ctx.cancel
-    finished = session.run((), lambda _event: session.cancel())
+    finished = RunController(session, look=None).run(RunRequest(()), lambda _event: session.cancel())
     assert finished.outcome in ("done", "cancelled")
     assert session.ctx.cancel is not stopping
     assert not session.ctx.cancel.is_set()
@@ -197,7 +199,10 @@ def pair(session: Session, monkeypatch: pytest.MonkeyPatch) -> tuple[Session, Wo
 
 
 def carries_out(
-    pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch, then: Callable[[], None]
+    pair: tuple[Session, World],
+    monkeypatch: pytest.MonkeyPatch,
+    then: Callable[[], None],
+    allow: Callable[[Sequence[Disruptive]], bool] = lambda _due: False,
 ) -> tuple[RunFinished, list[Event]]:
     """One run of one step that disturbs; `then` is what that does to the world."""
     session, _world = pair
@@ -210,7 +215,12 @@ def carries_out(
 
     monkeypatch.setattr("iconha_tui.engine.runner.carry_out", carry_out)
     told: list[Event] = []
-    return session.run([Stage("corosync", "Corosync", "", (step,))], told.append), told
+    controller = RunController(session, look=None)
+    controller.allow = allow
+    controller.run(RunRequest((Stage("corosync", "Corosync", "", (step,)),)), told.append)  # type: ignore[arg-type]
+    end = told[-1]
+    assert isinstance(end, RunFinished)
+    return end, told
 
 
 def steps(told: list[Event]) -> list[tuple[str, str]]:
@@ -232,8 +242,7 @@ def test_what_may_disrupt_a_pair_that_serves_is_not_done_where_nobody_allows_it(
 def test_what_was_allowed_is_done_and_the_run_ends_with_a_look_at_the_pair(
     pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair[0].allow = lambda due: [each.shown for each in due] == ["disturb"]
-    end, told = carries_out(pair, monkeypatch, lambda: None)
+    end, told = carries_out(pair, monkeypatch, lambda: None, lambda due: [each.shown for each in due] == ["disturb"])
     assert end.outcome == "done"
     assert steps(told) == [("corosync.conf", "done"), ("pair.serves", "done")]
 
@@ -250,15 +259,14 @@ def test_what_was_allowed_is_done_and_the_run_ends_with_a_look_at_the_pair(
 def test_a_run_that_leaves_a_pair_not_serving_is_not_done(
     pair: tuple[Session, World], monkeypatch: pytest.MonkeyPatch, left: dict[str, str | Completed | Trouble], said: str
 ) -> None:
-    session, world = pair
-    session.allow = lambda _due: True
+    _session, world = pair
     monkeypatch.setattr(Serves, "patience_for", lambda *_: 0.0)
 
     def leave() -> None:
         for node in world.nodes.values():
             node.says |= left
 
-    end, told = carries_out(pair, monkeypatch, leave)
+    end, told = carries_out(pair, monkeypatch, leave, lambda _due: True)
     assert end.outcome == "failed"
     assert steps(told) == [("corosync.conf", "done"), ("pair.serves", "failed")]
     last = [each for each in told if isinstance(each, StepFinished)][-1]

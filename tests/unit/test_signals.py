@@ -14,8 +14,17 @@ import pytest
 from waiting import BOUND
 
 from iconha_tui import signals
+from iconha_tui.control.run_controller import RunController
 from iconha_tui.engine.cancel import Cancel
-from iconha_tui.engine.events import ActionFinished, ActionStarted, ActionStopped, Output, RunFinished, RunStarted
+from iconha_tui.engine.events import (
+    ActionFinished,
+    ActionStarted,
+    ActionStopped,
+    Event,
+    Output,
+    RunFinished,
+    RunStarted,
+)
 from iconha_tui.lines import Lines
 from iconha_tui.session import Session
 from iconha_tui.signals import Signals
@@ -43,11 +52,12 @@ def session(tmp_path: Path) -> Session:
 
 
 @pytest.fixture
-def run(session: Session, handlers: dict[int, Any]) -> Signals:
-    """A run that is going on."""
-    found = Signals(session)
-    found(RUN)
-    return found
+def run(session: Session, handlers: dict[int, Any]) -> Callable[[Event], None]:
+    """A run that is going on: what it reports."""
+    controller = RunController(session, look=None)
+    Signals(controller)
+    controller._progress.take(0.0, RUN)
+    return lambda event: controller._progress.take(0.0, event)
 
 
 @pytest.fixture
@@ -65,7 +75,7 @@ def state(cancel: Cancel) -> tuple[bool, bool, bool]:
 
 @pytest.mark.parametrize("number", signals.ALL, ids=lambda number: number.name)
 def test_without_a_long_command_any_signal_stops_the_run_at_once_and_the_next_one_the_program(
-    run: Signals, session: Session, send: Send, handlers: dict[int, Any], number: signal.Signals
+    run: Callable[[Event], None], session: Session, send: Send, handlers: dict[int, Any], number: signal.Signals
 ) -> None:
     for event in (*LONG, *ENDED):
         run(event)
@@ -90,7 +100,11 @@ raise SystemExit(3)
 
 
 def test_one_ctrl_c_leaves_a_long_command_running_after_a_while(
-    run: Signals, session: Session, send: Send, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    run: Callable[[Event], None],
+    session: Session,
+    send: Send,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(signals, "WAIT", 0.05)
     for event in LONG:
@@ -107,7 +121,11 @@ def test_one_ctrl_c_leaves_a_long_command_running_after_a_while(
 
 
 def test_a_second_ctrl_c_stops_it_on_the_nodes_too(
-    run: Signals, session: Session, send: Send, handlers: dict[int, Any], capfd: pytest.CaptureFixture[str]
+    run: Callable[[Event], None],
+    session: Session,
+    send: Send,
+    handlers: dict[int, Any],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     for event in LONG:
         run(event)
@@ -122,7 +140,11 @@ def test_a_second_ctrl_c_stops_it_on_the_nodes_too(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("after", [(), (signal.SIGINT,)], ids=["alone", "after Ctrl+C"])
 def test_a_lost_terminal_and_a_shutdown_leave_a_long_command_running(
-    run: Signals, session: Session, send: Send, number: signal.Signals, after: tuple[signal.Signals, ...]
+    run: Callable[[Event], None],
+    session: Session,
+    send: Send,
+    number: signal.Signals,
+    after: tuple[signal.Signals, ...],
 ) -> None:
     for event in LONG:
         run(event)

@@ -205,7 +205,7 @@ def test_the_run_without_a_screen_prints_and_keeps_the_same(
 ) -> None:
     spec = Spec(name="mainnet")
     context(store, spec)
-    monkeypatch.setattr(Session, "run", lambda *_: RunFinished("done", False, 1.0))
+    monkeypatch.setattr("iconha_tui.control.run_controller.runner.run", lambda *_: RunFinished("done", False, 1.0))
     monkeypatch.setattr("signal.signal", lambda *_: None)
     assert lines.run_lines(store, spec, yes=True, until=None, as_json=False, check=False) == 0
     assert capsys.readouterr().out == "\n" + summary.file_of(store, "mainnet").read_text()
@@ -229,7 +229,7 @@ def test_the_wizard_prints_it_after_exit(store: Store, monkeypatch: pytest.Monke
     said = io.StringIO()
 
     def run(app: IconhaApp) -> None:
-        app.farewell = "# icon: the pair is up\n"
+        app.work.farewell = "# icon: the pair is up\n"
 
     monkeypatch.setenv("ICONHA_STATE_DIR", str(store.root))
     monkeypatch.setattr(IconhaApp, "run", run)

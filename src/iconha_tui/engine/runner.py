@@ -38,14 +38,21 @@ POLL = 0.5
 
 
 def run(
-    stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = (), last: Step | None = None
+    stages: Sequence[Stage],
+    ctx: Context,
+    emit: OnEvent,
+    skip: Collection[str] = (),
+    last: Step | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> RunFinished:
     """Makes every step of `stages` true, in order. Stops at the first that fails, is blocked or is cancelled.
+
+    go_on: asked, and waited for, before each stage but the first: whether the run goes on with it, or is cancelled there.
 
     skip: ids of steps that are only looked at, and passed over where they are not done; one that is not safe to skip is not.
     last: a step with which the stage ends in which the run ends, whatever that end is, where something may have changed.
     """
-    return _pass_through(stages, ctx, emit, skip, act=True, last=last)
+    return _pass_through(stages, ctx, emit, skip, act=True, last=last, go_on=go_on)
 
 
 def survey(stages: Sequence[Stage], ctx: Context, emit: OnEvent, skip: Collection[str] = ()) -> RunFinished:
@@ -61,6 +68,7 @@ def _pass_through(
     *,
     act: bool,
     last: Step | None = None,
+    go_on: Callable[[], bool] = lambda: True,
 ) -> RunFinished:
     began = time.monotonic()
     emit(RunStarted([stage.name for stage in stages], "run" if act else "survey", __version__))
@@ -68,6 +76,9 @@ def _pass_through(
     changed = False
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="step") as pool:
         for stage in stages:
+            if stage is not stages[0] and not go_on():
+                outcome = "cancelled"
+                break
             finished = _stage(stage, ctx, emit, pool, skip, act)
             changed = changed or finished.changed
             ends = stage is stages[-1] or finished.outcome not in PASSED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import on
 from textual.actions import SkipAction
@@ -16,12 +18,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from iconha_tui import disk
-from iconha_tui.errors import Trouble
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
-    from iconha_tui.app import IconhaApp
+    from iconha_tui.host import Host
 
 Answer = TypeVar("Answer")
 
@@ -37,6 +39,11 @@ class OpenedAtOnce(Screen[Answer]):
     """
 
     _opened = False
+
+    @property
+    def wizard(self) -> Host:
+        """The app, as far as a screen may know it."""
+        return cast("Host", self.app)
 
     @on(Compose)
     def _hold_back(self) -> None:
@@ -70,31 +77,54 @@ class WizardScreen(OpenedAtOnce[None]):
     ]
     topic: ClassVar[str] = "welcome"
 
-    @property
-    def wizard(self) -> IconhaApp:
-        """The app, by its own type: no other shows these screens."""
-        return cast("IconhaApp", self.app)
+    def __init__(self) -> None:
+        super().__init__()
+        self._listens: tuple[Callable[[], None], ...] = ()
 
     @on(Mount)
     def _make_notice(self) -> None:
         self.mount(TooSmall())
+        if self.wizard.work.is_open:
+            self.listen(self.wizard.cluster.runs.changed.subscribe(self.heed))
+
+    def listen(self, *ends: Callable[[], None]) -> None:
+        """Keeps what ends subscriptions, until the screen is gone."""
+        self._listens += ends
+
+    @on(Unmount)
+    def _hear_no_more(self) -> None:
+        for end in self._listens:
+            end()
+
+    def heed(self) -> None:
+        """The run has gone on: it is drawn where the screen is among those that are open."""
+        if self.is_mounted and self in self.app.screen_stack:
+            self.follow()
 
     def copy(self, what: str, text: str) -> None:
         """Sends a text to the terminal's clipboard and, as no terminal says whether it took it, keeps it in a file too.
 
         what: the words for it in the sentence that tells so.
         """
-        file, trouble = self.wizard.store.copied_file, ""
-        try:
-            disk.write(file, text.encode(errors="backslashreplace"))
-        except Trouble as error:
-            trouble = str(error)
+        if len(text) <= CLIPBOARD:
+            self.app.copy_to_clipboard(text)
+        file = self.wizard.store.copied_file
+        tell = partial(self._tell_copied, what, len(text))
+        in_background(
+            self,
+            lambda: disk.write(file, text.encode(errors="backslashreplace")),
+            lambda _: tell(""),
+            lambda trouble: tell(str(trouble)),
+            group="copy",
+        )
+
+    def _tell_copied(self, what: str, size: int, trouble: str) -> None:
+        file = self.wizard.store.copied_file
         kept = f"It could not be kept in a file: {trouble}" if trouble else ""
-        if len(text) > CLIPBOARD:
-            many = f"{what}: {len(text):,} characters are more than a terminal's clipboard takes"
+        if size > CLIPBOARD:
+            many = f"{what}: {size:,} characters are more than a terminal's clipboard takes"
             self.notify(f"{many}. {kept}" if kept else f"{many}; they are in {file}", severity="warning")
             return
-        self.app.copy_to_clipboard(text)
         sent = f"{what}: sent to the terminal's clipboard"
         if kept:
             self.notify(f"{sent}. {kept}", severity="warning")
@@ -115,12 +145,10 @@ class WizardScreen(OpenedAtOnce[None]):
         return self.topic
 
     def action_help(self) -> None:
-        from iconha_tui.screens.help import Help
-
-        self.app.push_screen(Help(self.help_topic()))
+        self.wizard.pages.show_help(self.help_topic())
 
     def action_keys(self) -> None:
-        show_keys(self)
+        self.wizard.pages.show_keys(self)
 
 
 class Dialog(ModalScreen[Answer], OpenedAtOnce[Answer]):  # the first is the one whose CSS counts
@@ -135,7 +163,7 @@ class Dialog(ModalScreen[Answer], OpenedAtOnce[Answer]):  # the first is the one
         self.mount(TooSmall())
 
     def action_keys(self) -> None:
-        show_keys(self)
+        self.wizard.pages.show_keys(self)
 
 
 class Page(Dialog[None]):
@@ -161,10 +189,3 @@ class Page(Dialog[None]):
 
     def on_mount(self) -> None:
         self.query_one("#page").focus()
-
-
-def show_keys(screen: Screen[Any]) -> None:
-    """Lists the keys of a screen, above it."""
-    from iconha_tui.screens.keys import Keys
-
-    screen.app.push_screen(Keys(screen))

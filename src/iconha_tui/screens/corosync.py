@@ -24,7 +24,7 @@ from iconha_tui.widgets.note import Table
 from iconha_tui.widgets.outlook import Outlook
 
 if TYPE_CHECKING:
-    from iconha_tui.app import IconhaApp
+    from iconha_tui.host import Host
 
 
 def _render(outlook: Outlook, node: str) -> str:
@@ -103,11 +103,10 @@ class CorosyncForm(Form):
     @on(ConfEditor.Compare)
     def _compare(self, event: ConfEditor.Compare) -> None:
         event.stop()
-        session = cast("IconhaApp", self.app).session
-        if session is not None:
-            pane, other = event.pane, event.other
-            texts = Texts(pane.node, pane.area.text, pane.guide, other.node, other.area.text, PATH)
-            self.app.push_screen(Differences(texts, partial(session.read, pane.node, PATH)))
+        session = cast("Host", self.app).cluster.session
+        pane, other = event.pane, event.other
+        texts = Texts(pane.node, pane.area.text, pane.guide, other.node, other.area.text, PATH)
+        self.app.push_screen(Differences(texts, partial(session.read, pane.node, PATH)))
 
 
 def form() -> Form:

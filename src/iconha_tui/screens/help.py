@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Markdown
 
-from iconha_tui.screens.base import Page, show_keys
+from iconha_tui.screens.base import Page
 
 
 def page(topic: str) -> str:
@@ -35,4 +35,4 @@ class Help(Page):
     def action_keys(self) -> None:
         below = self.app.screen_stack[-2]
         self.dismiss()
-        show_keys(below)
+        self.wizard.pages.show_keys(below)

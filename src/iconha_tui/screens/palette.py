@@ -12,13 +12,14 @@ from textual.screen import Screen
 from iconha_tui.widgets.keys import key_name, ours
 
 if TYPE_CHECKING:
-    from iconha_tui.app import IconhaApp
+    from iconha_tui.host import Host
+    from iconha_tui.widgets.looks import Looks
 
 TEXTUALS = ("Theme", "Screenshot")
 """The commands of every Textual program that are offered here too."""
 
 
-def commands(app: IconhaApp, screen: Screen[Any], known: Iterable[SystemCommand]) -> Iterator[SystemCommand]:
+def commands(app: Looks, host: Host, screen: Screen[Any], known: Iterable[SystemCommand]) -> Iterator[SystemCommand]:
     """What the palette offers on a screen. known: the commands of every Textual program."""
     told: set[str] = set()
     for active in screen.active_bindings.values():
@@ -27,11 +28,13 @@ def commands(app: IconhaApp, screen: Screen[Any], known: Iterable[SystemCommand]
             told.add(binding.action)
             action = partial(app.run_action, binding.action, active.node)
             yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)
-    if app.session is not None and len(app.screen_stack) > 1 and not screen.is_modal:
-        for number, stage in enumerate(app.stages, start=1):
-            go = partial(app.show_stage, stage.name)
+    if host.work.is_open and len(app.screen_stack) > 1 and not screen.is_modal:
+        for number, stage in enumerate(host.stages, start=1):
+            go = partial(host.pages.show_stage, stage.name)
             yield SystemCommand(f"Go to stage {number}: {stage.title}", stage.summary, go)
     yield SystemCommand(
-        f"Turn motion {'off' if app.motion else 'on'}", "Spinners, scrolling, the cursor", app.action_motion
+        f"Turn motion {'off' if app.motion else 'on'}",
+        "Spinners, scrolling, the cursor",
+        partial(app.run_action, "motion"),
     )
     yield from (command for command in known if command.title in TEXTUALS)

@@ -92,11 +92,11 @@ class ReadingScreen(WizardScreen):
     def action_save_transcript(self) -> None:
         from iconha_tui.screens.dialogs import NameIt
 
-        source = self.wizard.transcript
+        source = self.wizard.cluster.transcript
         if not source.is_file():
             self.notify("Nothing has been said yet: there is no transcript.", severity="warning")
             return
-        suggestion = f"./{self.wizard.spec.name}-transcript-{time.strftime('%Y%m%d-%H%M%S')}.log"
+        suggestion = f"./{self.wizard.cluster.name}-transcript-{time.strftime('%Y%m%d-%H%M%S')}.log"
 
         def answered(path: str | None) -> None:
             if path:

@@ -17,15 +17,16 @@ from iconha_tui.engine.events import PASSED
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.screens.past import last_run
 from iconha_tui.when import ago, duration
+from iconha_tui.widgets.activity import activity
 from iconha_tui.widgets.glyphs import Mark, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
+    from iconha_tui.control.run_state import StageRun
     from iconha_tui.engine.journal import StageProgress
     from iconha_tui.engine.step import Stage
-    from iconha_tui.widgets.run_state import StageRun
 
 COLUMNS = 74
 """From this width on, what was and what is stand side by side."""
@@ -55,13 +56,13 @@ class Resume(WizardScreen):
         yield KeyLine()
 
     def on_mount(self) -> None:
-        live = self.wizard.live
+        runs = self.wizard.cluster.runs
         self._before = {
-            stage.name: replace(live.progress.stage(stage.name), state=live.state(stage.name))
+            stage.name: replace(runs.progress.stage(stage.name), state=runs.state(stage.name))
             for stage in self.wizard.stages
         }
-        self.query_one("#resume-before", Hanging).show(last_run(live.progress, self.wizard.stages, time.time()))
-        live.survey()
+        self.query_one("#resume-before", Hanging).show(last_run(runs.progress, self.wizard.stages, time.time()))
+        self.wizard.work.survey()
         self.follow()
         self.query_one("#resume").focus()
 
@@ -70,11 +71,12 @@ class Resume(WizardScreen):
 
     def follow(self) -> None:
         app = self.wizard
-        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
+        cluster, busy = app.cluster, app.work.busy
+        self.query_one(TitleBar).show(f"cluster {cluster.name}", activity(cluster.runs, app.moment()))
         self.query_one("#resume-found", Hanging).show(self._rows())
         self.query_one("#resume-next", Static).update(self._next())
-        if app.busy != self._busy:
-            self._busy = app.busy
+        if busy != self._busy:
+            self._busy = busy
             self.refresh_bindings()
 
     # What was, and what is
@@ -86,7 +88,7 @@ class Resume(WizardScreen):
             Content.styled(f"{'the journal says':<{BEFORE}}now" if wide else "the journal says, and now", MUTED),
         )
         for number, stage in enumerate(self.wizard.stages, start=1):
-            was, run = self._before[stage.name], self.wizard.live.runs[stage.name]
+            was, run = self._before[stage.name], self.wizard.cluster.runs.runs[stage.name]
             lead = Content(f"{number} {stage.title:<26}")
             before, now = _before(was), self._now(stage, run)
             if wide:
@@ -101,7 +103,7 @@ class Resume(WizardScreen):
         if run.state == "running":
             return _styled(mark("running"), f"looking: {run.current.title}" if run.current else "looking")
         if not _looked(run):
-            return Content.styled("" if self.wizard.busy else "not looked at", MUTED)
+            return Content.styled("" if self.wizard.work.busy else "not looked at", MUTED)
         return _styled(mark(run.state))
 
     def _why(self, was: StageProgress, run: StageRun) -> Content | None:
@@ -119,47 +121,51 @@ class Resume(WizardScreen):
     # What comes next
 
     def _next(self) -> str:
-        app = self.wizard
-        if app.busy:
-            return "Stopping." if app.live.stopping else "Looking at what is there; nothing is changed. F9 stops."
-        trouble = next(iter(app.live.trouble.values()), None)
+        cluster = self.wizard.cluster
+        if cluster.read_only:
+            return f"{cluster.read_only} F8 shows its stages as they are saved; nothing can be changed here."
+        if self.wizard.work.busy:
+            return "Stopping." if cluster.runs.stopping else "Looking at what is there; nothing is changed. F9 stops."
+        trouble = next(iter(cluster.runs.trouble.values()), None)
         if trouble is not None:
             return f"{trouble} F5 looks again, F8 goes on all the same."
         stage = self._open()
         if stage is None:
             return "Next: nothing is left to do. F8 shows the summary, F7 from there the stages."
-        failure = app.live.runs[stage.name].failure
+        failure = cluster.runs.runs[stage.name].failure
         again = " again, which was done before" if self._before[stage.name].state in PASSED else ""
         remedy = f"{failure.remedy} " if failure and failure.remedy else ""
         return f"Next: {remedy}F8 goes on with “{stage.title}”{again}."
 
     def _open(self) -> Stage | None:
-        live = self.wizard.live
-        return next((stage for stage in self.wizard.stages if live.state(stage.name) not in PASSED), None)
+        runs = self.wizard.cluster.runs
+        return next((stage for stage in self.wizard.stages if runs.state(stage.name) not in PASSED), None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("look", "preflight") and self.wizard.cluster.read_only:
+            return False
         if action in ("go_on", "look", "preflight"):
-            return not self.wizard.busy
-        return self.wizard.busy if action == "stop" else True
+            return not self.wizard.work.busy
+        return self.wizard.work.busy if action == "stop" else True
 
     def action_go_on(self) -> None:
         stage = self._open()
         if stage is None:
-            self.wizard.show_summary()
+            self.wizard.pages.show_summary()
         else:
-            self.wizard.show_stage(stage.name)
+            self.wizard.pages.show_stage(stage.name)
 
     def action_look(self) -> None:
-        self.wizard.live.survey()
+        self.wizard.work.survey()
 
     def action_preflight(self) -> None:
-        self.wizard.show_preflight()
+        self.wizard.pages.show_preflight()
 
     def action_stop(self) -> None:
-        self.wizard.ask_to_stop()
+        self.wizard.work.ask_to_stop()
 
     def action_leave(self) -> None:
-        self.wizard.leave_cluster()
+        self.wizard.pages.leave_cluster()
 
 
 def _looked(run: StageRun) -> bool:

@@ -14,10 +14,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, TabbedContent, TabPane
 
+from iconha_tui.control.run_controller import RunRequest
+from iconha_tui.control.run_state import StageRun
 from iconha_tui.engine.events import PASSED
 from iconha_tui.engine.step import AWS, Stage, Step, View
 from iconha_tui.screens.dialogs import Ask, Choose
 from iconha_tui.screens.reading import ReadingScreen
+from iconha_tui.widgets.activity import activity
 from iconha_tui.widgets.failure import Failure, FailureBox, known_cause, skipping
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
@@ -28,13 +31,15 @@ from iconha_tui.widgets.outlook import Outlook
 from iconha_tui.widgets.preview import CommandPreview
 from iconha_tui.widgets.rail import StageLook, StageRail
 from iconha_tui.widgets.run_page import RunPage
-from iconha_tui.widgets.run_state import StageRun
 from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from iconha_tui.causes import Cause
+    from iconha_tui.control.open_cluster import OpenCluster
     from iconha_tui.spec import Spec
 
+FAULT = "!"
+"""Aimed at in the place of a field: whatever is wrong in the form."""
 OLD = 900.0
 """Seconds after which what a run or a look has found is told as what was."""
 TELL_AGAIN = 30.0
@@ -90,6 +95,7 @@ class StageScreen(ReadingScreen):
         super().__init__()
         self.stage = stage
         self._aim = ""
+        self._watches = False
 
     def compose(self) -> ComposeResult:
         app = self.wizard
@@ -102,14 +108,18 @@ class StageScreen(ReadingScreen):
                 with TabPane("F3 Commands", id="commands-pane"):
                     yield CommandPreview(self.stage)
                 with TabPane("F4 Progress", id="progress"):
-                    yield RunPage(self._targets(), app.transcript)
+                    yield RunPage(self._targets(), app.cluster.transcript)
         yield KeyLine()
 
     def _targets(self) -> list[str]:
         """The targets of this stage's steps, the nodes first."""
-        view = View(self.wizard.spec, {})
+        view = View(self._cluster.draft, {})
         found = {target for step in self.stage.steps for target in step.targets(view)}
         return [name for name in (*view.spec.names, AWS) if name in found] or list(view.spec.names)
+
+    @property
+    def _cluster(self) -> OpenCluster:
+        return self.wizard.cluster
 
     @property
     def form(self) -> Form:
@@ -125,19 +135,32 @@ class StageScreen(ReadingScreen):
 
     def on_mount(self) -> None:
         self.form.load(self._outlook())
+        runs = self._cluster.runs
+        self.listen(
+            runs.began.subscribe(self._began),
+            self.wizard.work.draw_output.subscribe(self._draw_output),
+            partial(runs.output[self.stage.name].show, None),
+        )
+        runs.output[self.stage.name].show(self._write_output)
         self.follow()
         self.set_interval(TELL_AGAIN, self._age)
-        self.call_after_refresh(self._focus_tab)
-        self.wizard.go_on()
+        if self._watches:
+            self._turn_to("progress")
+        else:
+            self.call_after_refresh(self._focus_tab)
+        self.wizard.pages.follow_run(self)
 
     def _age(self) -> None:
-        if self.is_current and not self.wizard.busy:
+        if self.is_current and not self.wizard.work.busy:
             self.follow()
-            self._preview(self.wizard.spec)
+            self._preview(self._cluster.draft)
 
     def _focus_first(self) -> None:
         """The field that was aimed at, else the first that can be typed into."""
         aim, self._aim = self._aim, ""
+        if aim == FAULT:
+            self.form.go_to_fault()
+            return
         if aim and self.form.go_to(aim):
             return
         typed = set(self.query("Form Input, Form Choices, Form TextArea"))
@@ -147,11 +170,11 @@ class StageScreen(ReadingScreen):
         if self.is_mounted and self.query(Form):
             self.form.load(self._outlook())
             self.follow()
-            self.wizard.go_on()
+            self.wizard.pages.follow_run(self)
 
     def _outlook(self) -> Outlook:
-        app = self.wizard
-        return Outlook(app.spec, app.facts, app.known_secrets(), app.looks)
+        cluster = self._cluster
+        return Outlook(cluster.draft, cluster.facts, cluster.known_secrets(), cluster.looks)
 
     # What was typed
 
@@ -161,20 +184,22 @@ class StageScreen(ReadingScreen):
         self._take(event.draft)
 
     def _take(self, draft: Spec | None) -> None:
-        self.wizard.keep(self.form.secrets())
+        cluster = self._cluster
+        cluster.keep(self.form.secrets())
+        cluster.faults[self.stage.name] = self.form.problem
         if draft is not None:
-            self.wizard.spec = draft
+            cluster.draft = draft
             self._preview(draft)
         self.follow()
 
     def _settle(self) -> None:
         """Before a key acts: what was typed before it counts, though no word of it has come yet."""
-        if not self.wizard.busy:
+        if not self._is_closed:
             self._take(self.form.settle())
 
     def _preview(self, spec: Spec) -> None:
         if self.query_one(TabbedContent).active == "commands-pane":
-            self.query_one(CommandPreview).show(spec, self.wizard.facts, self.wizard.looks)
+            self.query_one(CommandPreview).show(spec, self._cluster.facts, self._cluster.looks)
 
     @on(TabbedContent.TabActivated)
     def _turned(self, event: TabbedContent.TabActivated) -> None:
@@ -183,9 +208,9 @@ class StageScreen(ReadingScreen):
 
     def _renew(self) -> None:
         """The settings' notes and the commands, with what was seen last: of the tab in sight alone."""
-        if self.query_one(TabbedContent).active == "settings" and not self.wizard.busy:
+        if self.query_one(TabbedContent).active == "settings" and not self.wizard.work.busy:
             self.form.load(self._outlook())
-        self._preview(self.wizard.spec)
+        self._preview(self._cluster.draft)
 
     @on(TextField.Choose)
     def _choose(self, event: TextField.Choose) -> None:
@@ -193,7 +218,7 @@ class StageScreen(ReadingScreen):
 
         event.stop()
         live = LISTS[event.field.source]
-        cloud, spec = self.wizard.cloud(), self.wizard.spec
+        cloud, spec = self._cluster.session.ctx.cloud, self._cluster.draft
 
         def chosen(value: str | None) -> None:
             if value:
@@ -208,7 +233,7 @@ class StageScreen(ReadingScreen):
             case "back" | "next":
                 return self.maximized is None
             case "stop":
-                return self.wizard.busy
+                return self.wizard.work.busy
             case "turn_output":
                 return self.query_one(TabbedContent).active == "progress"
             case "copy_command":
@@ -229,8 +254,7 @@ class StageScreen(ReadingScreen):
 
     def _edit(self, cause: Cause | None) -> None:
         """The settings where a failure has its cause: of this stage, where it is not known."""
-        screen = self.wizard.show_stage(cause.stage) if cause and cause.stage else self
-        screen.aim(cause.field if cause else "")
+        self.wizard.pages.show_stage((cause and cause.stage) or self.stage.name, cause.field if cause else "")
 
     def aim(self, path: str) -> None:
         """Turns to the settings, and to one of them where a path is given."""
@@ -255,53 +279,59 @@ class StageScreen(ReadingScreen):
             case _:
                 self.page.output.raised.focus()
 
-    def _focus_fault(self) -> None:
-        if self.query_one(TabbedContent).active == "settings":
-            self.form.go_to_fault()
+    def watch_run(self) -> None:
+        """Turns to how the run goes."""
+        self._watches = not self.is_mounted
+        if self.is_mounted:
+            self._turn_to("progress")
 
-    async def action_run_stage(self) -> None:
-        if self.wizard.busy:
-            self.notify(self._caution(), title="Not now", severity="warning")
-        else:
-            await self._start()
+    @property
+    def _is_closed(self) -> bool:
+        """Whether nothing can be changed now."""
+        return self.wizard.work.busy or bool(self._cluster.read_only)
 
-    async def action_run_on(self) -> None:
-        """Runs this stage and those after it, up to the first that fails or waits for a setting."""
-        if self.wizard.busy:
-            self.wizard.live.onward = True
+    def action_run_stage(self) -> None:
+        self._run([self.stage])
+
+    def action_run_on(self) -> None:
+        """Runs this stage and those after it, up to the first that fails."""
+        if self.wizard.work.busy:
+            self.wizard.work.run_through()
             self.notify("The stages after this one follow by themselves. F9 stops.")
             self.follow()
         else:
-            await self._start(onward=True)
+            self._run(self._onward)
 
-    async def run_due(self) -> None:
-        """The stages before have passed, and this one is to follow."""
-        if self.wizard.live.following is not None:
-            await self._start(onward=True)
+    @property
+    def _onward(self) -> Sequence[Stage]:
+        """This stage and those after it."""
+        return self.wizard.stages[self.wizard.stages.index(self.stage) :]
 
-    async def _start(self, *, onward: bool = False, skip: frozenset[str] = frozenset()) -> None:
+    def _run(self, stages: Sequence[Stage], skip: frozenset[str] = frozenset()) -> None:
+        if self._is_closed:
+            self.notify(self._caution(), title="Not now", severity="warning")
+            return
         self._settle()
-        if self.form.problem:
-            self.wizard.live.onward = False
-            self._turn_to("settings")
-            self.call_after_refresh(self._focus_fault)
-            self.notify(self.form.problem, title="Not yet: correct this first", severity="warning")
+        faults = self._cluster.faults
+        if at_fault := next((stage.name for stage in stages if faults.get(stage.name)), ""):
+            self.notify(faults[at_fault], title="Not yet: correct this first", severity="warning")
+            self.wizard.pages.show_stage(at_fault, FAULT)
             return
-        place = self.wizard.stages.index(self.stage)
-        ahead = self.wizard.stages[place:] if onward else [self.stage]
-        if self.wizard.check_first(ahead, partial(self._start, onward=onward, skip=skip)):
-            return
-        await self.page.clear(self._targets())
-        if self.wizard.start_run(self.stage, onward=onward, skip=skip):
+        if self.wizard.work.run(RunRequest(tuple(stages), skip)) and not self._cluster.runs.checking:
             self._turn_to("progress")
+
+    def _began(self, stage: str) -> None:
+        """A stage's run begins: of this one, on empty panes."""
+        if stage == self.stage.name:
+            self.page.clear(self._targets())
 
     def action_preflight(self) -> None:
         self._settle()
-        self.wizard.show_preflight()
+        self.wizard.pages.show_preflight()
 
     @property
     def last_run(self) -> StageRun:
-        return self.wizard.live.runs[self.stage.name]
+        return self._cluster.runs.runs[self.stage.name]
 
     @property
     def _failed_step(self) -> Step | None:
@@ -311,15 +341,16 @@ class StageScreen(ReadingScreen):
 
     def action_skip(self) -> None:
         step = self._failed_step
-        if step is None or self.wizard.busy:
+        if step is None or self._is_closed:
             return
         if not step.skip:
             self.notify(skipping(step), title="Not this one", severity="warning")
             return
 
-        async def answered(skip: bool | None) -> None:
+        def answered(skip: bool | None) -> None:
             if skip:
-                await self._start(onward=self.wizard.live.onward, skip=self.last_run.skip | {step.id})
+                stages = self._onward if self._cluster.runs.run_through else [self.stage]
+                self._run(stages, self.last_run.skip | {step.id})
 
         question = f"{step.skip}\n\nThe step is noted as skipped; the next run of this stage tries it again."
         self.app.push_screen(
@@ -327,15 +358,15 @@ class StageScreen(ReadingScreen):
         )
 
     def action_stop(self) -> None:
-        self.wizard.ask_to_stop()
+        self.wizard.work.ask_to_stop()
 
     def action_back(self) -> None:
         self._settle()
-        self.wizard.turn_page(self.stage, -1)
+        self.wizard.pages.turn(self.stage, -1)
 
     def action_next(self) -> None:
         self._settle()
-        self.wizard.turn_page(self.stage, 1)
+        self.wizard.pages.turn(self.stage, 1)
 
     @property
     def view(self) -> LineView | None:
@@ -357,8 +388,8 @@ class StageScreen(ReadingScreen):
     def action_transcript(self) -> None:
         from iconha_tui.screens.transcript import TranscriptScreen
 
-        if self.wizard.transcript.is_file():
-            self.app.push_screen(TranscriptScreen(self.wizard.transcript))
+        if self._cluster.transcript.is_file():
+            self.app.push_screen(TranscriptScreen(self._cluster.transcript))
         else:
             self.notify("Nothing has been said yet: there is no transcript.", severity="warning")
 
@@ -374,7 +405,7 @@ class StageScreen(ReadingScreen):
             self.action_tab("settings")
         else:
             self._settle()
-            self.wizard.leave_cluster()
+            self.wizard.pages.leave_cluster()
 
     def action_copy_command(self) -> None:
         failure = self.last_run.failure
@@ -384,45 +415,45 @@ class StageScreen(ReadingScreen):
     @on(StageRail.Chosen)
     def _rail(self, event: StageRail.Chosen) -> None:
         event.stop()
-        self.wizard.show_stage(event.stage)
+        self.wizard.pages.show_stage(event.stage)
 
     # The run
 
-    def write_output(self, target: str, lines: Sequence[str]) -> None:
-        """Lines for a target's pane; `draw_output` shows them."""
+    def _write_output(self, target: str, lines: Sequence[str]) -> None:
+        """Lines for a target's pane; `_draw_output` shows them."""
         self.page.output.write(target, lines)
 
-    def draw_output(self) -> None:
+    def _draw_output(self) -> None:
         """Shows what was written since."""
         self.page.output.draw()
 
     def follow(self) -> None:
-        app = self.wizard
-        moment = app.live.moment()
-        self.query_one(TitleBar).show(f"cluster {app.spec.name}", app.live.activity())
+        app, cluster, runs = self.wizard, self._cluster, self._cluster.runs
+        moment = app.moment()
+        self.query_one(TitleBar).show(f"cluster {cluster.name}", activity(runs, moment))
         self.query_one(StageRail).show(
             [self._look(stage) for stage in app.stages],
-            app.live.forecast(),
+            runs.forecast(),
             moment,
-            ended=app.live.trouble_state,
+            ended=runs.trouble_state,
             pair=app.pair_look(),
         )
         self.page.show(self.last_run, moment)
-        self._follow_failure(app.live.trouble.get(self.stage.name) or self.last_run.failure)
+        self._follow_failure(runs.trouble.get(self.stage.name) or self.last_run.failure)
         self._head()
-        if app.busy != self.form.held:
-            self.form.hold(app.busy)
-            if not app.busy:
+        if self._is_closed != self.form.held:
+            self.form.hold(self._is_closed)
+            if not self._is_closed:
                 self._renew()
             self.refresh_bindings()
 
     def _look(self, stage: Stage) -> StageLook:
         """What the rail tells of a stage. A stage that ended long ago was done then; since then nobody has looked."""
-        run = self.wizard.live.runs[stage.name]
+        runs = self._cluster.runs
+        run = runs.runs[stage.name]
         if run.state == "running":
             return StageLook("running", run.spent)
-        live = self.wizard.live
-        state, entry = live.state(stage.name), live.progress.stage(stage.name)
+        state, entry = runs.state(stage.name), runs.progress.stage(stage.name)
         if state == "changed":
             return StageLook(state)
         return StageLook(state, entry.seconds, old=state in PASSED and time.time() - entry.at > OLD)
@@ -436,9 +467,11 @@ class StageScreen(ReadingScreen):
 
     def _caution(self) -> str:
         """What stands in the way of this stage; "" when nothing does."""
-        app = self.wizard
-        if app.busy:
-            running = [f"“{stage.title}”" for stage in app.stages if app.live.runs[stage.name].state == "running"]
+        app, cluster = self.wizard, self._cluster
+        if cluster.read_only:
+            return f"{mark('warning').glyph} Nothing can be changed in this window. {cluster.read_only}"
+        if app.work.busy:
+            running = [f"“{stage.title}”" for stage in app.stages if cluster.runs.runs[stage.name].state == "running"]
             what = running[0] if running else "A look at all stages"
             return f"{what} is running. The settings are open again when it has ended; F9 stops it."
         if self.form.problem:
@@ -446,26 +479,26 @@ class StageScreen(ReadingScreen):
         for number, stage in enumerate(app.stages, start=1):
             if stage is self.stage:
                 return self._unapplied()
-            state = app.live.state(stage.name)
+            state = cluster.runs.state(stage.name)
             if state not in PASSED:
                 how = "has changed settings that are not applied yet" if state == "changed" else "is not done yet"
                 return f"{mark('warning').glyph} Stage {number}, “{stage.title}”, {how}; this one builds on it."
         return ""
 
     def _unapplied(self) -> str:
-        if self.wizard.live.state(self.stage.name) != "changed":
+        if self._cluster.runs.state(self.stage.name) != "changed":
             return ""
         return f"{mark('changed').glyph} These settings were changed since the stage last ran; F5 applies them."
 
     def _head(self) -> None:
-        live = self.wizard.live
+        runs = self._cluster.runs
         self.form.caution(self._caution())
         self.page.sum_up(
             self.last_run,
-            live.moment(),
-            left=live.forecast(self.stage).words() if self.last_run.state == "running" else "",
-            onward=live.onward,
-            stopping=live.stopping,
+            self.wizard.moment(),
+            left=runs.forecast(self.stage).words() if self.last_run.state == "running" else "",
+            run_through=runs.run_through and self.stage is not self.wizard.stages[-1],
+            stopping=runs.stopping,
             problem=self.form.problem,
-            unapplied=live.state(self.stage.name) == "changed",
+            unapplied=runs.state(self.stage.name) == "changed",
         )

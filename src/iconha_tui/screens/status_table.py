@@ -58,7 +58,7 @@ class StatusTable(WizardScreen):
         troubles = []
         for name in self.wizard.store.names():
             try:
-                self._watchers[name] = self.wizard.watcher(name, every=SELDOM)
+                self._watchers[name] = self.wizard.work.watcher(name, every=SELDOM)
             except Trouble as trouble:
                 troubles.append(f"{name}: {trouble}")
             else:

@@ -10,7 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Markdown
 
+from iconha_tui.control.open_cluster import Told
 from iconha_tui.screens.base import WizardScreen
+from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.keys import KeyLine
 from iconha_tui.widgets.title import TitleBar
 
@@ -34,20 +36,25 @@ class Summary(WizardScreen):
             yield Markdown()
         yield KeyLine()
 
-    async def on_mount(self) -> None:
-        self.query_one(TitleBar).show(f"cluster {self.wizard.spec.name}", "summary")
-        self._text = self.wizard.summary()
-        await self.query_one(Markdown).update(self._text)
+    def on_mount(self) -> None:
+        self.query_one(TitleBar).show(f"cluster {self.wizard.cluster.name}", "summary")
         self.query_one("#summary-page").focus()
+        in_background(self, self.wizard.cluster.summary, self._show, self.wizard.tell)
+
+    async def _show(self, told: Told) -> None:
+        self._text = told.text
+        if told.finished:
+            self.wizard.work.say_at_end(told.text)
+        await self.query_one(Markdown).update(told.text)
 
     def action_status(self) -> None:
-        self.wizard.show_status(self.wizard.spec.name)
+        self.wizard.pages.show_status(self.wizard.cluster.name)
 
     def action_back(self) -> None:
-        self.wizard.show_stage(self.wizard.stages[-1].name)
+        self.wizard.pages.show_stage(self.wizard.stages[-1].name)
 
     def action_leave(self) -> None:
-        self.wizard.leave_cluster()
+        self.wizard.pages.leave_cluster()
 
     def action_write(self) -> None:
         from iconha_tui.screens.dialogs import NameIt
@@ -57,7 +64,7 @@ class Summary(WizardScreen):
             if path:
                 self._ask_to_replace(Path(path).expanduser())
 
-        name = self.wizard.spec.name
+        name = self.wizard.cluster.name
         kept = file_of(self.wizard.store, name)
         text = f"It is kept as {kept}. A further copy goes to" if kept.exists() else "A copy goes to"
         self.app.push_screen(NameIt("Write the summary to a file", text, f"~/{name}-summary.md", _wrong), named)
@@ -77,14 +84,11 @@ class Summary(WizardScreen):
 
     def _write(self, path: Path) -> None:
         from iconha_tui import disk
-        from iconha_tui.errors import Trouble
 
-        try:
-            disk.write(path, self._text.encode())
-        except Trouble as trouble:
-            self.wizard.tell(trouble)
-        else:
-            self.notify(f"{path}", title="Written", markup=False)
+        content = self._text.encode()
+        self.wizard.write(
+            lambda: disk.write(path, content), lambda: self.notify(f"{path}", title="Written", markup=False)
+        )
 
 
 def _wrong(typed: str) -> str:

@@ -11,6 +11,7 @@ from textual.worker import get_current_worker
 
 from iconha_tui.screens.reading import ReadingScreen
 from iconha_tui.text import strip_controls
+from iconha_tui.widgets.activity import activity
 from iconha_tui.widgets.background import in_background
 from iconha_tui.widgets.find_line import FindLine
 from iconha_tui.widgets.keys import KeyLine
@@ -80,7 +81,7 @@ class TranscriptScreen(ReadingScreen):
         self.follow()
 
     def follow(self) -> None:
-        self.query_one(TitleBar).show("the whole output", self.wizard.live.activity())
+        self.query_one(TitleBar).show("the whole output", activity(self.wizard.cluster.runs, self.wizard.moment()))
         if not self._reading:
             self._reading = True
             in_background(self, self._read, lambda _: None, lambda trouble: self._show([str(trouble)]), group="read")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
@@ -22,6 +22,7 @@ from iconha_tui.widgets.title import TitleBar
 
 if TYPE_CHECKING:
     from iconha_tui.engine.step import Stage
+    from iconha_tui.errors import Trouble
     from iconha_tui.status.report import Verdict
     from iconha_tui.store import Saved
 
@@ -159,6 +160,7 @@ class Welcome(WizardScreen):
 
     def on_mount(self) -> None:
         self._list.display = False
+        self._let_keys_go = self.wizard.hold_keys()  # they are for the list
         self.call_after_refresh(self._look)
 
     def on_screen_resume(self) -> None:
@@ -172,7 +174,11 @@ class Welcome(WizardScreen):
     def _look(self) -> None:
         """Reads what is saved, in a thread: journals are long, and the spec's reader is slow to import."""
         self._painted = True
-        in_background(self, self._read, self._show, self.wizard.tell, group="saved")
+        in_background(self, self._read, self._show, self._fail, group="saved")
+
+    def _fail(self, trouble: Trouble) -> None:
+        self._let_keys_go()
+        self.wizard.tell(trouble)
 
     def _read(self) -> Read:
         from iconha_tui.status.memory import last_verdict
@@ -192,6 +198,7 @@ class Welcome(WizardScreen):
         if there and self.focused is None:
             listed.focus()
         self.refresh_bindings()
+        self._let_keys_go()
         if any(each.holder for each in read.saved):
             self.set_timer(AGAIN, self._look_again)
 
@@ -217,17 +224,17 @@ class Welcome(WizardScreen):
         self.action_resume()
 
     def action_resume(self) -> None:
-        self.wizard.open_named(self._chosen.name)
+        self.wizard.work.open_named(self._chosen.name)
 
     def action_status(self) -> None:
-        self.wizard.show_status(self._chosen.name)
+        self.wizard.pages.show_status(self._chosen.name)
 
     def action_new(self) -> None:
         from iconha_tui.screens.dialogs import NameIt
 
         def named(name: str | None) -> None:
             if name:
-                self.wizard.open_named(name)
+                self.wizard.work.open_named(name)
 
         self.app.push_screen(
             NameIt("A new cluster", "Its name stands in tags and file names.", self._free_name(), self._wrong), named
@@ -261,7 +268,7 @@ class Welcome(WizardScreen):
 
         def named(name: str | None) -> None:
             if name:
-                self._do(lambda: self.wizard.rename_cluster(chosen.name, name))
+                self.wizard.work.rename(chosen.name, name, self._look)
 
         text = KEPT.format(tag=chosen.tag) if chosen.begun else FREE
         self.app.push_screen(
@@ -275,18 +282,9 @@ class Welcome(WizardScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._do(lambda: self.wizard.delete_cluster(chosen.name))
+                self.wizard.work.delete(chosen.name, self._look)
 
         text = LOST.format(folder=self.wizard.store.folder(chosen.name))
         text += TAGGED.format(tag=chosen.tag) if chosen.begun else "."
         question = Ask(f"Delete the cluster {chosen.name} here?", text, yes="delete its files", no="keep it")
         self.app.push_screen(question, answered)
-
-    def _do(self, change: Callable[[], None]) -> None:
-        from iconha_tui.errors import Trouble
-
-        try:
-            change()
-        except (Trouble, OSError) as error:
-            self.wizard.tell(error)
-        self._look()

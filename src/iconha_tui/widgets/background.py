@@ -17,7 +17,7 @@ T = TypeVar("T")
 def in_background(
     owner: DOMNode,
     work: Callable[[], T],
-    done: Callable[[T], None],
+    done: Callable[[T], object],
     failed: Callable[[Trouble], None],
     *,
     group: str = "default",
@@ -29,7 +29,7 @@ def in_background(
     """
 
     def carry() -> None:
-        then: Callable[[], None]
+        then: Callable[[], object]
         try:
             then = partial(done, work())
         except Trouble as trouble:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 
+from iconha_tui.text import COMMAND as COMMAND
 from iconha_tui.when import duration as duration
 
 
@@ -49,9 +50,6 @@ _MARKS: dict[str, Mark] = {
 
 HERE = "▸"
 """Marks the stage that is on the screen."""
-COMMAND = "▶"
-"""Leads a command in the output of a node."""
-
 
 SPIN = "⣾⣽⣻⢿⡿⣟⣯⣷"
 """The glyphs by which what is running turns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,9 +26,28 @@ class InTurn(App[None]):
         super().__init__(*args, **more)
         self._typed: deque[Key | Paste] = deque()
         self._turn = 0
+        self._acting = False
+        """Whether the first key goes its way already."""
+        self._holds: set[object] = set()
+
+    def hold_keys(self) -> Callable[[], None]:
+        """Has the keys that come from now on wait for a page that is being brought, until the returned is called.
+
+        Ctrl+Q does not wait.
+        """
+        hold = object()
+        self._holds.add(hold)
+
+        def release() -> None:
+            if hold in self._holds:
+                self._holds.remove(hold)
+                self.call_later(self._hear)
+
+        return release
 
     async def on_event(self, event: Event) -> None:
-        if not isinstance(event, Key | Paste) or event.is_forwarded:
+        leaves = isinstance(event, Key) and event.key == "ctrl+q" and bool(self._holds)
+        if not isinstance(event, Key | Paste) or event.is_forwarded or leaves:
             await super().on_event(event)
             return
         self._typed.append(event)
@@ -38,12 +58,17 @@ class InTurn(App[None]):
 
     async def _hear(self) -> None:
         """The key whose turn it is goes its way, and after it what tells that it has."""
+        if self._acting or self._holds or not self._typed:
+            return
+        self._acting = True
         try:
             first: MessagePump | None = self.focused or self.screen
         except ScreenStackError:
             first = None
         await super().on_event(self._typed[0])
         self._go_after(self._turn, first)
+        if len(self._typed) > 1:
+            self._hurry()
 
     def _go_after(self, turn: int, place: MessagePump | None) -> None:
         while place is not None and place is not self:
@@ -53,12 +78,11 @@ class InTurn(App[None]):
         self.call_later(self._heard, turn)
 
     async def _heard(self, turn: int) -> None:
-        if turn == self._turn and self._typed:
+        if turn == self._turn and self._acting:
             self._turn += 1
+            self._acting = False
             self._typed.popleft()
-            if self._typed:
-                self._hurry()
-                await self._hear()
+            await self._hear()
 
     def _hurry(self) -> None:
         """Somebody waits."""

@@ -32,6 +32,12 @@ class TargetLog(LineView):
             self.add_class("-used")
         super().add(lines)
 
+    def begin(self, *, used: bool) -> None:
+        """Takes its place on the screen before anything is said, where it is used; what was said already stays."""
+        self._used = self._used or used
+        self.set_class(self._used, "-used")
+        self.draw()
+
     def empty(self, *, used: bool) -> None:
         """Forgets what was said before. used: it takes its place on the screen before anything is said."""
         self._used = used
@@ -62,7 +68,8 @@ class OutputPanes(Vertical):
         yield FindLine()
 
     def on_mount(self) -> None:
-        self.clear()
+        for log in self._logs.values():
+            log.begin(used=self._is_always_there(log))
         self._raise(self.raised)
 
     def write(self, target: str, lines: Sequence[str]) -> None:
@@ -76,7 +83,10 @@ class OutputPanes(Vertical):
 
     def clear(self) -> None:
         for log in self._logs.values():
-            log.empty(used=log.target != AWS or len(self.targets) == 1)
+            log.empty(used=self._is_always_there(log))
+
+    def _is_always_there(self, log: TargetLog) -> bool:
+        return log.target != AWS or len(self.targets) == 1
 
     @on(Tabs.TabActivated)
     def _tab(self, event: Tabs.TabActivated) -> None:

@@ -10,12 +10,12 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from iconha_tui.control.run_state import StageRun
 from iconha_tui.engine.events import PASSED
 from iconha_tui.engine.step import Step
 from iconha_tui.widgets.failure import Failure, FailureBox, FailureKeys
 from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.output import OutputPanes
-from iconha_tui.widgets.run_state import StageRun
 from iconha_tui.widgets.step_list import StepList
 from iconha_tui.widgets.words import Words
 
@@ -41,14 +41,14 @@ class RunPage(Vertical):
         """The failure that is shown."""
         return self.query_one(FailureBox).shown
 
-    async def clear(self, targets: Sequence[str]) -> None:
-        """Empty panes, new ones where a node has been renamed since."""
+    def clear(self, targets: Sequence[str]) -> None:
+        """Empty panes, new ones where a node has been renamed since: what is said from now on is shown there."""
         if self.output.targets == list(targets):
             self.output.clear()
             return
-        await self.output.remove()
+        self.output.remove()
         self.output = OutputPanes(targets)
-        await self.mount(self.output, before="#transcript")
+        self.mount(self.output, before="#transcript")
 
     def show(self, run: StageRun, moment: float | None) -> None:
         """Draws the steps anew. moment: the clock by which what runs turns; None: it stands still."""
@@ -68,7 +68,7 @@ class RunPage(Vertical):
         moment: float | None,
         *,
         left: str,
-        onward: bool,
+        run_through: bool,
         stopping: str,
         problem: str,
         unapplied: bool,
@@ -83,14 +83,14 @@ class RunPage(Vertical):
             look = mark("changed")
             text = "The settings were changed since the stage last ran   F5 applies them"
         else:
-            text = _summed_up(run, left, onward, problem)
+            text = _summed_up(run, left, run_through, problem)
         self.query_one("#run-head", Words).say(Content.assemble((f"{look.glyph} {look.word}  ", look.style), text))
 
 
-def _summed_up(run: StageRun, left: str, onward: bool, problem: str) -> str:
+def _summed_up(run: StageRun, left: str, run_through: bool, problem: str) -> str:
     if run.state == "running":
         step = min(run.passed_steps + 1, len(run.steps))
-        then = ", then on" if onward else ""
+        then = ", then on" if run_through else ""
         return f"step {step} of {len(run.steps)}, {duration(run.spent)}{f', {left}' if left else ''}{then}   F9 stops"
     if run.state == "skipped":
         skipped = f"{run.skipped_steps} of {len(run.steps)} steps"

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from iconha_tui.control.run_state import StageRun, StepState, TargetState
 from iconha_tui.engine.events import PASSED
 from iconha_tui.widgets.glyphs import duration, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
-from iconha_tui.widgets.run_state import StageRun, StepState, TargetState
 
 INDENT = " " * 12
 SILENT = 5.0

@@ -19,7 +19,8 @@ from iconha_tui.engine.events import (
     StepStarted,
     Waiting,
 )
-from iconha_tui.widgets.glyphs import COMMAND, duration
+from iconha_tui.text import COMMAND
+from iconha_tui.when import duration
 
 
 @dataclass
