@@ -379,12 +379,14 @@ def _look_at(session: Session, stages: Sequence[Stage]) -> plans.LookedAt:
 
 def _aside(planned: Sequence[plans.Planned], spec: Spec) -> str:
     """What is said of a step beside its title: by all its targets' plans."""
+    if all(each.only_looks for each in planned):
+        return " (only looks)"
     if any(each.actions for each in planned):
         done = all(each.seen_done(spec) for each in planned)
         return " (done: this runs only if that changes)" if done else ""
     if any(each.depends for each in planned):
         return " (acts or not by what is there)"
-    return " (nothing to do)" if any(each.step.foreseen for each in planned) else " (only looks)"
+    return " (nothing to do)"
 
 
 def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: bool) -> int:

@@ -10,6 +10,7 @@ import io
 import os
 import platform
 import re
+import shlex
 import socket
 import tarfile
 import time
@@ -20,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 
 from iconha_tui import __version__, disk
+from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.engine.step import Vault
 from iconha_tui.errors import SpecTrouble, Trouble, UsageTrouble
 from iconha_tui.redact import Redactor
@@ -37,11 +39,14 @@ SLOW = 30.0
 
 _TAIL = f"tail -c {TAIL}"
 
+_SHELL_VERSIONS = "; ".join(shlex.join(shell.show_version()) for shell in SHELLS.values())
+_SHELL_PACKAGES = " ".join(shell.package for shell in SHELLS.values())
+
 ASKED = {
     "versions.txt": (
-        "uname -srm; grep -E '^(PRETTY_NAME|VERSION_ID)=' /etc/os-release; corosync -v; pacemakerd --version; crm --version; "
-        "pcs --version; aws --version; systemctl --version; dpkg-query -W 'corosync*' 'pacemaker*' 'libknet*' 'libqb*' "
-        "'resource-agents*' 'fence-agents*' crmsh pcs awscli haveged"
+        "uname -srm; grep -E '^(PRETTY_NAME|VERSION_ID)=' /etc/os-release; corosync -v; pacemakerd --version; "
+        f"{_SHELL_VERSIONS}; aws --version; systemctl --version; dpkg-query -W 'corosync*' 'pacemaker*' 'libknet*' 'libqb*' "
+        f"'resource-agents*' 'fence-agents*' {_SHELL_PACKAGES} awscli haveged"
     ),
     "system.txt": (
         "date -u +%Y-%m-%dT%H:%M:%SZ; uptime; df -P /; free -m; ls -ln /etc/corosync /var/lib/pacemaker/cib /root/.aws"

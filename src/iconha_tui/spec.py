@@ -16,6 +16,8 @@ import tomlkit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from iconha_tui import disk
+from iconha_tui.cluster.shells import GUIDE_SHELL, SHELLS
+from iconha_tui.cluster.shells.arguments import KEYWORDS
 from iconha_tui.errors import SpecTrouble
 from iconha_tui.text import clean, sentence, shell_path, strip_controls
 
@@ -35,23 +37,6 @@ def _matching(pattern: str, refusal: str, *, reserved: frozenset[str] = frozense
         return value
 
     return AfterValidator(check)
-
-
-_CRM_WORDS = frozenset(
-    (
-        "params",
-        "meta",
-        "op",
-        "operations",
-        "utilization",
-        "op_params",
-        "op_meta",
-        "rule",
-        "attributes",
-        "master",
-        "clone",
-    )
-)
 
 
 def _clean_path(value: str) -> str:
@@ -75,6 +60,12 @@ def _cidr(value: str) -> str:
         return str(ipaddress.ip_network(value, strict=False))
     except ValueError:
         raise ValueError("Write a network as 203.0.113.0/24, or one address as 203.0.113.7/32.") from None
+
+
+def _shell(value: str) -> str:
+    if value not in SHELLS:
+        raise ValueError(f"The cluster shell is {' or '.join(SHELLS)}.")
+    return value
 
 
 def _token(value: int) -> int:
@@ -117,7 +108,7 @@ ResourceId = Annotated[
     _matching(
         r"[A-Za-z_][A-Za-z0-9_-]{0,63}",
         "A resource id: letters, digits, _ and -, beginning with a letter, and no word of crm's own language.",
-        reserved=_CRM_WORDS,
+        reserved=KEYWORDS,
     ),
 ]
 Time = Annotated[str, _matching(r"\d{1,6}(ms|s|m|min|h)?", "A time looks like 60s or 2m.")]
@@ -129,6 +120,7 @@ PropertyValue = Annotated[
 ]
 FilePath = Annotated[str, AfterValidator(_clean_path)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
+ShellName = Annotated[str, AfterValidator(_shell)]
 ConfText = Annotated[str, AfterValidator(_plain_text)]
 
 
@@ -203,8 +195,8 @@ class Instances(Part):
 
 
 class Packages(Part):
-    shell: Literal["crm", "pcs"] = "crm"
-    """The cluster shell. Both work through every stage."""
+    shell: ShellName = GUIDE_SHELL.name
+    """The cluster shell, by its name in cluster.shells.SHELLS. Each works through every stage."""
 
 
 class Authkey(Part):

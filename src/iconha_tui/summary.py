@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from iconha_tui import __version__, disk
-from iconha_tui.cluster import shells
+from iconha_tui.cluster import standby
+from iconha_tui.cluster.shells import SHELLS
+from iconha_tui.cluster.shells.protocol import ClusterShell
 from iconha_tui.engine.actions import Copy, Upload
 from iconha_tui.engine.events import PASSED
 from iconha_tui.engine.journal import Progress
@@ -82,6 +84,10 @@ class _Told:
     # What there is
 
     @property
+    def _shell(self) -> ClusterShell:
+        return SHELLS[self.spec.packages.shell]
+
+    @property
     def _active(self) -> str:
         """The node that holds the address; the first of the spec, where nobody has asked."""
         active = self.facts.get("active")
@@ -115,7 +121,7 @@ class _Told:
             for title, fact in (
                 ("role", "role"), ("instance", "instance_id"), ("zone", "zone"), ("private", "private_ip"),
                 ("public", "public_ip"), ("system", "os"), ("corosync", "corosync"), ("pacemaker", "pacemaker"),
-                (self.spec.packages.shell, "shell"), ("AWS CLI", "awscli"),
+                (self._shell.name, "shell"), ("AWS CLI", "awscli"),
             )
         ]  # fmt: skip
         rows = [row for row in rows if any(row[1:])]
@@ -128,7 +134,7 @@ class _Told:
             return "" if not self.facts.get("active") else "active" if node == self._active else "passive"
         versions = self.facts.get(f"{node}.versions")
         if fact in ("shell", "awscli") and isinstance(versions, Mapping):
-            package = fact if fact == "awscli" else "crmsh" if self.spec.packages.shell == "crm" else "pcs"
+            package = fact if fact == "awscli" else self._shell.package
             return plain(versions.get(package)) or (f"{AWSCLI_VERSION} (PyPI)" if fact == "awscli" else "")
         value = plain(self.facts.get(f"{node}.{fact}"))
         return value.capitalize() if fact == "os" else value
@@ -203,7 +209,7 @@ class _Told:
             )
             yield from code(address)
         yield from prose(f"Then, while {active} is active, on either machine:")
-        out, back = (shlex.join(["sudo", *command(active)]) for command in (shells.stand_by, shells.come_back))
+        out, back = (shlex.join(["sudo", *command(active)]) for command in (standby.stand_by, standby.come_back))
         yield from code(out, back)
         yield from prose(
             f"The first command moves the address to {passive}, in less than a minute. The second lets {active} hold it again; "
@@ -262,7 +268,7 @@ class _Told:
             verbs = ("terminate-instances", "wait instance-terminated")
             commands += [f"aws ec2 {verb} --instance-ids \\\n  {ids}" for verb in verbs]
         else:
-            stop = shlex.join(["sudo", spec.packages.shell, "resource", *self._stop()])
+            stop = shlex.join(["sudo", *self._shell.stop(spec.elastic_ip.id)])
             yield from prose(
                 f"First `{stop}` on either machine, so that Pacemaker lets the address go; and take both machines "
                 "out of the security group."
@@ -276,9 +282,6 @@ class _Told:
             yield from code(self._environment(), *commands)
         if spec.awscli.credentials == "keys":
             yield from prose("Then delete the machines' access key in IAM.")
-
-    def _stop(self) -> list[str]:
-        return ["stop" if self.spec.packages.shell == "crm" else "disable", self.spec.elastic_ip.id]
 
     def _environment(self) -> str:
         return "export " + " \\\n  ".join(f"{name}={value}" for name, value in self.spec.aws.environment().items())

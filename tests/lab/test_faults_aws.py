@@ -37,7 +37,7 @@ def front(account: Account) -> Iterator[Front]:
 
 
 class Operator:
-    """Runs the first two stages in this process, against the front."""
+    """Runs the Credentials and the Instances stage in this process, against the front."""
 
     def __init__(self, account: Account, front: Front, folder: Path) -> None:
         self.account = account

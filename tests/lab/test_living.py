@@ -157,7 +157,7 @@ def test_a_run_until_corosync_leaves_the_pair_serving(built: Bench, table: Table
     assert (last["step"], last["outcome"]) == ("pair.serves", "done")
     assert_serves(built, association)
     table.row(
-        fault="token_ms is changed, and only stage 5 is run",
+        fault="token_ms is changed, and only the Corosync stage is run",
         how="`run --until corosync`",
         sees=last["text"],
         result="both daemons run on both nodes; the address was never moved",

@@ -227,7 +227,7 @@ class Allocate(Step):
 
 
 def stages(world: World) -> tuple[Stage, ...]:
-    """The guide's eight stages by name, with steps of this world."""
+    """The guide's stages by name, with steps of this world."""
     found = []
     for name, title in TITLES.items():
         steps: tuple[Step, ...] = (Make(world, name, f"{name}-a", upload=True), Make(world, name, f"{name}-b"))

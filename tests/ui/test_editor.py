@@ -228,10 +228,10 @@ async def test_without_the_addresses_it_says_why_it_cannot_be_edited(wizard: Mak
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.work.is_open)
         app.pages.show_stage("corosync")
-        await shows(pilot, "are read in stage 2")
+        await shows(pilot, "“Instances and ports” reads the addresses")
         await press(pilot, "f6")
         await until(pilot, lambda: isinstance(app.focused, ConfArea))
-        await shows(pilot, "are read in stage 2")
+        await shows(pilot, "“Instances and ports” reads the addresses")
         await press(pilot, "x")
         assert not areas(app)[0].text.startswith("x")
 

@@ -12,10 +12,10 @@ from piloted import Pressed, press, rest, text, until
 from textual.widgets import DataTable, Input
 
 from iconha_tui.app import IconhaApp
-from iconha_tui.cluster import shells
+from iconha_tui.cluster.shells import GUIDE_SHELL
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Stage, View
-from iconha_tui.screens.lists import LISTS
+from iconha_tui.forms.pickers import LISTS
 from iconha_tui.screens.stage import StageScreen
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
@@ -146,7 +146,7 @@ async def test_with_pcs_the_guides_crm_command_stands_beside_with_the_reason(rea
         await at(pilot, "elastic_ip")
         await shows(pilot, "pcs resource create elastic-ip")
         await shows(pilot, "crm configure primitive elastic-ip")
-        assert "You chose pcs in stage 3" in note(app)
+        assert "You chose pcs in the stage “Packages”. The guide allows it too." in note(app)
         assert "values are your own" not in note(app)
         await at(pilot, "pacemaker")
         await shows(pilot, "pcs property set stonith-enabled=false")
@@ -157,13 +157,13 @@ async def test_with_pcs_the_guides_crm_command_stands_beside_with_the_reason(rea
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_the_lines_of_a_command_are_that_command(shell: str, width: int) -> None:
     spec = Spec()
-    spec.packages.shell = shell  # type: ignore[assignment]
+    spec.packages.shell = shell
     argv = creation(View(spec, FACTS))
     lines = laid_out(argv, width)
     assert shlex.split(" ".join(line.removesuffix(MORE) for line in lines)) == list(argv)
     assert all(line.endswith(MORE) for line in lines[:-1])
     assert all(len(line) <= width or " " not in line.removesuffix(" \\") for line in lines)
-    assert laid_out(shells.set_properties("crm", {"a": "b"})[0], width) == ["crm configure property a=b"]
+    assert laid_out(GUIDE_SHELL.set_properties({"a": "b"})[0], width) == ["crm configure property a=b"]
 
 
 async def test_an_operations_fault_is_told_under_its_row_as_one_types(
@@ -188,7 +188,7 @@ async def test_a_stage_says_which_one_before_it_is_not_done(wizard: Make, size: 
         await begin(pilot)
         assert "is not done yet" not in text(app)
         await press(pilot, "f8")
-        await shows(pilot, "Stage 1, “Credentials”, is not done yet")
+        await shows(pilot, "“Credentials” is not done yet")
         await press(pilot, "f7")
         await run_stage(pilot)
         await press(pilot, "f8")

@@ -50,7 +50,7 @@ BAD = Found(
 
 @pytest.fixture
 def wizard(wizard: Make, world: World) -> Make:
-    """The wizard with its first three stages: one that changes nothing, and two that do."""
+    """The wizard with the stages up to Packages: one that changes nothing, and two that do."""
     return partial(wizard, stages=stages(world)[:3])
 
 

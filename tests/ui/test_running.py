@@ -82,6 +82,84 @@ def rail(app: IconhaApp) -> str:
     return told.plain if isinstance(told, Content) else told
 
 
+# What a stage builds on
+
+
+async def offered(pilot: Pressed, stage: str, first: str, *keys: str) -> None:
+    """Presses keys on the page of a stage, to be offered to run from the first stage on."""
+    app = pilot.app
+    assert isinstance(app, IconhaApp)
+    app.pages.show_stage(stage)
+    await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == stage)
+    await until(pilot, lambda: app.screen.query("Form"))
+    await press(pilot, *keys)
+    await until(pilot, lambda: isinstance(app.screen, Ask))
+    await shows(pilot, f"Run from “{TITLES[first]}” on?")
+    assert not app.work.busy
+
+
+async def test_the_last_stage_of_an_untouched_cluster_runs_nothing_and_offers_those_before_it(
+    app: IconhaApp, world: World, size: tuple[int, int]
+) -> None:
+    async with app.run_test(size=size) as pilot:
+        await begin(pilot)
+        await offered(pilot, "elastic_ip", "credentials", "f5")
+        said = " ".join(text(app).split())
+        assert "“Elastic IP” builds on “Credentials”, which has not been run yet." in said
+        await press(pilot, "n")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen))
+        assert app.screen.stage.name == "elastic_ip"
+        assert not app.work.busy
+        assert not world.commands
+        assert not app.cluster.runs.progress.stages
+
+
+async def test_a_yes_to_the_offer_runs_all_stages_up_to_the_one_that_was_asked_for(
+    app: IconhaApp, world: World
+) -> None:
+    async with app.run_test(size=(120, 40)) as pilot:
+        await begin(pilot)
+        await offered(pilot, "packages", "credentials", "f5")
+        world.gate.clear()
+        await press(pilot, "y")
+        await until(pilot, lambda: world.commands)
+        await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "instances")
+        assert app.screen.query_one(TabbedContent).active == "progress"
+        world.gate.set()
+        await until(pilot, lambda: not app.work.busy)
+        progress = app.cluster.runs.progress
+        assert {name: entry.state for name, entry in progress.stages.items()} == {
+            "credentials": "done",
+            "instances": "done",
+            "packages": "done",
+        }
+        await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "packages")
+
+
+async def test_the_offer_begins_at_the_first_stage_that_is_missing(app: IconhaApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to(pilot, "instances")
+        await offered(pilot, "corosync", "instances", "f12")
+        assert "from “Instances and ports” to “Elastic IP” in order" in " ".join(text(app).split())
+
+
+async def test_a_stage_whose_predecessor_has_failed_since_it_was_done_may_be_tried(
+    app: IconhaApp, world: World
+) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        await to(pilot, "instances")
+        world.cloud_trouble = True
+        app.pages.show_stage("credentials")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "credentials")
+        await run_stage(pilot)
+        assert app.cluster.runs.progress.stage("credentials").state == "blocked"
+        world.cloud_trouble = False
+        app.pages.show_stage("instances")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "instances")
+        await run_stage(pilot)
+        assert app.cluster.runs.progress.stage("instances").state == "done"
+
+
 # Running
 
 

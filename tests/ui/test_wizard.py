@@ -510,7 +510,7 @@ async def test_help_palette_and_escape(wizard: Make, size: tuple[int, int]) -> N
         await press(pilot, "escape", "f4", "f1")
         await shows(pilot, "Each step")
         await press(pilot, "escape")
-        await press(pilot, "ctrl+p", *"stage 5")
+        await press(pilot, "ctrl+p", *"go to corosync")
         await pilot.pause(0.5)
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(app.screen, StageScreen) and stage_of(app) == "corosync")

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from iconha_tui.cluster.cib import parse_cib
-from iconha_tui.cluster.primitive import Operation, differences
-from iconha_tui.cluster.shells import guide_primitive
+from iconha_tui.cluster.primitive import Operation, differences, guide_primitive
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 
 WANTED = guide_primitive(elastic_ip="203.0.113.10", allocation_id="eipalloc-1", awscli="/usr/bin/aws")

@@ -30,7 +30,7 @@ from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import AWS, Blocked, Done, Needed, View
 from iconha_tui.errors import Trouble
-from iconha_tui.screens.lists import LISTS, LiveList
+from iconha_tui.forms.pickers import LISTS, LiveList
 from iconha_tui.spec import Spec
 from iconha_tui.stages import STAGES
 from iconha_tui.text import strip_controls

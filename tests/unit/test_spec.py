@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from iconha_tui import spec as specs
-from iconha_tui.cluster import corosync_conf, shells
+from iconha_tui.cluster import corosync_conf
+from iconha_tui.cluster.shells import arguments
 from iconha_tui.engine.step import View
 from iconha_tui.errors import SpecTrouble
 from iconha_tui.spec import NodeSpec, Spec
@@ -140,13 +141,13 @@ def test_what_the_spec_takes_corosync_and_the_cluster_shells_take_too() -> None:
         view = View(Spec(nodes=[NodeSpec(name=name), NodeSpec(name="other")]), addresses)
         assert not corosync_conf.has_errors(corosync_conf.check(corosync.rendered_conf(view, name))), name
     for id in ["_", "a" * 64, "elastic-ip"]:
-        shells.check(elastic_ip.wanted_primitive(View(Spec.model_validate(with_value("elastic_ip.id", id)), FACTS)))
+        arguments.check(elastic_ip.wanted_primitive(View(Spec.model_validate(with_value("elastic_ip.id", id)), FACTS)))
 
 
 FACTS = {"elastic_ip": "203.0.113.10", "allocation_id": "eipalloc-1", "PRep-01.aws": "/usr/bin/aws"}
 
 
-@pytest.mark.parametrize("word", sorted(shells._KEYWORDS))
+@pytest.mark.parametrize("word", sorted(arguments.KEYWORDS))
 def test_words_that_crm_would_read_as_its_own_are_no_resource_ids(word: str) -> None:
     assert refusals(with_value("elastic_ip.id", word))[0].startswith("elastic_ip.id: ")
 

@@ -37,6 +37,26 @@ class Primitive:
     meta: Mapping[str, str] = field(default_factory=dict)
 
 
+GUIDE_AGENT = "ocf:heartbeat:awseip"
+
+
+def guide_primitive(
+    *, elastic_ip: str, allocation_id: str, awscli: str, id: str = "elastic-ip", extra: Mapping[str, str] | None = None
+) -> Primitive:
+    """The resource of the guide's step 8. `awscli` is the path of the CLI on the nodes; `extra` are further params."""
+    return Primitive(
+        id=id,
+        agent=GUIDE_AGENT,
+        params={"elastic_ip": elastic_ip, "awscli": awscli, "allocation_id": allocation_id, **(extra or {})},
+        operations=(
+            Operation("start", {"timeout": "60s", "interval": "0s", "on-fail": "restart"}),
+            Operation("monitor", {"timeout": "60s", "interval": "10s", "on-fail": "restart"}),
+            Operation("stop", {"timeout": "60s", "interval": "0s", "on-fail": "block"}),
+        ),
+        meta={"migration-threshold": "2", "failure-timeout": "60s", "resource-stickiness": "100"},
+    )
+
+
 def differences(wanted: Primitive, actual: Primitive) -> list[str]:
     """A sentence for each way in which `actual` is not what is wanted; none where nothing is to be done.
 

@@ -187,6 +187,8 @@ class StageProgress:
     worked: float = 0.0
     """When the run ended that took `seconds`: the one that last had something to do."""
     settings: str = ""
+    passed: bool = False
+    """Whether it has ever passed, whatever has become of it since."""
 
 
 @dataclass
@@ -236,6 +238,10 @@ class Progress:
     def stage(self, name: str) -> StageProgress:
         return self.stages.setdefault(name, StageProgress())
 
+    def has_passed(self, name: str) -> bool:
+        """Whether a stage has ever passed, in a run or by a look at how things stand."""
+        return name in self.stages and self.stages[name].passed
+
     def state_under(self, name: str, spec: Spec) -> str:
         """How a stage stands under a spec: its state; "changed" where it has passed, and its settings were changed since."""
         entry = self.stages.get(name, StageProgress())
@@ -281,6 +287,7 @@ class Progress:
             case StageFinished(stage=name):
                 entry = self.stage(name)
                 entry.state, entry.at, entry.settings = event.outcome, at, event.settings
+                entry.passed = entry.passed or event.outcome in PASSED
                 entry.changed = entry.changed or event.changed
                 if event.changed or not entry.seconds:
                     entry.seconds, entry.worked = event.seconds, at

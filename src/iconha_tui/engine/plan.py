@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, masked
-from iconha_tui.engine.step import Stage, Step, View
+from iconha_tui.engine.step import CheckStep, Stage, Step, View
 from iconha_tui.spec import Spec
 
 
@@ -39,6 +39,11 @@ class Planned:
     def depends(self) -> bool:
         """Whether it acts or not depends on what is there, and nobody has looked."""
         return self.step.foreseen and not self.actions and self.look is None
+
+    @property
+    def only_looks(self) -> bool:
+        """Whether it changes nothing, whatever it finds: a check, or a step to which these settings leave nothing to do."""
+        return isinstance(self.step, CheckStep) or not (self.actions or self.step.foreseen)
 
     def seen_done(self, spec: Spec) -> bool:
         """Whether the last look found the work done, for the settings of this spec."""

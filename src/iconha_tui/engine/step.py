@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any
+from typing import Any, final
 
 from iconha_tui import log
 from iconha_tui.engine.actions import Action, Disruptive, Lookup, NodeLookup, Run, SecretRef, Text, unknown
@@ -216,9 +216,17 @@ class Step(ABC):
         return "Read the last lines above, mend the cause, then retry this stage."
 
 
+class CheckStep(Step):
+    """A step that only looks: it changes nothing, whatever it finds. What its probe misses, somebody else has to mend."""
+
+    @final
+    def plan(self, view: View, target: str) -> list[Action]:
+        return []
+
+
 @dataclass(frozen=True)
 class Stage:
-    """A chapter of the guide. name: one word, the same in stages/, screens/, assets/help/ and tests.
+    """A chapter of the guide. name: one word, the same in stages/, forms/, assets/help/ and tests.
 
     summary: a paragraph in plain words of what will happen and why.
     """

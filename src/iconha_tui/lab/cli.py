@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     up.set_defaults(func=guarded, lab_handler=_up)
     add("status", "what is running, and who holds which address").set_defaults(func=guarded, lab_handler=_status)
     spec = add("spec", "print a spec for it, ready for `iconha-tui run`")
-    spec.add_argument("--shell", choices=["crm", "pcs"], default="crm", help="the cluster shell")
+    spec.add_argument("--shell", type=_shell, metavar="SHELL", help="the cluster shell (default: that of the guide)")
     spec.add_argument(
         "--credentials", choices=["keys", "role"], default="keys", help="what the nodes use for AWS (default: keys)"
     )
@@ -39,6 +39,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     ssh.add_argument("node", help="Name tag or id of an instance")
     ssh.add_argument("command", nargs=argparse.REMAINDER, help="what to run there")
     ssh.set_defaults(func=guarded, lab_handler=_ssh)
+
+
+def _shell(name: str) -> str:
+    """The name of a cluster shell; argparse says what is wrong with any other."""
+    from iconha_tui.cluster.shells import SHELLS
+
+    if name not in SHELLS:
+        raise argparse.ArgumentTypeError(f"there is no shell {name!r} (choose from {', '.join(SHELLS)})")
+    return name
 
 
 def _lab(args: argparse.Namespace) -> Lab:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host
 from iconha_tui.lab.shell import as_root, run
@@ -28,7 +29,8 @@ INCLUDE = (
 """What Ubuntu's cloud image has and the guide takes for granted; Python is cloud-init's there. zstd: Podman's build cache
 compresses with it."""
 
-PREFETCH = "pacemaker corosync crmsh pcs resource-agents haveged fence-agents awscli"
+_SHELL_PACKAGES = " ".join(shell.package for shell in SHELLS.values())
+PREFETCH = f"pacemaker corosync {_SHELL_PACKAGES} resource-agents haveged fence-agents awscli"
 """Downloaded into the image's apt cache, not installed: a node installs them as ever, without the wait."""
 
 DPKG = (

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from iconha_tui.cluster.shells import GUIDE_SHELL
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host, image
 from iconha_tui.lab.hypervisor import execute
@@ -180,8 +181,11 @@ class Lab:
         argv += ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"]
         return [*argv, f"ubuntu@{instance['public_ip']}", *command]
 
-    def spec(self, *, shell: str = "crm", name: str | None = None, credentials: str = "keys") -> str:
-        """A complete spec for this lab, TOML: two instances to launch, the rest as the program's defaults have it."""
+    def spec(self, *, shell: str | None = None, name: str | None = None, credentials: str = "keys") -> str:
+        """A complete spec for this lab, TOML: two instances to launch, the rest as the program's defaults have it.
+
+        shell: None: that of the guide.
+        """
         record = self.record
         nodes = "\n\n".join(f'[[nodes]]\nname = "{node}"' for node in NODES)
         profile = '\nprofile = "lab-nodes"' if credentials == "keys" else ""
@@ -210,7 +214,7 @@ ssh_cidr = "127.0.0.0/8"{role}
 {nodes}
 
 [packages]
-shell = "{shell}"
+shell = "{shell or GUIDE_SHELL.name}"
 
 [awscli]
 credentials = "{credentials}"{profile}

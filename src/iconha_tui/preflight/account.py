@@ -25,11 +25,11 @@ _STAND_INS = {
 
 
 ON_NODES = {"instances.signin", "instances.free"}
-"""The steps of the first two stages that ask the machines themselves: `node` does that."""
+"""The steps of these stages that ask the machines themselves: `node` does that."""
 
 
 def look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:
-    """The first two stages but for the sign-in to the nodes."""
+    """The Credentials and the Instances stage, but for the sign-in to the nodes."""
     deaf = False
     for stage in (credentials.STAGE, instances.STAGE):
         for step in stage.steps:

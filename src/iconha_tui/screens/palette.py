@@ -29,9 +29,9 @@ def commands(app: Looks, host: Host, screen: Screen[Any], known: Iterable[System
             action = partial(app.run_action, binding.action, active.node)
             yield SystemCommand(binding.description, f"Key {key_name(binding.key)}", action)
     if host.work.is_open and len(app.screen_stack) > 1 and not screen.is_modal:
-        for number, stage in enumerate(host.stages, start=1):
+        for stage in host.stages:
             go = partial(host.pages.show_stage, stage.name)
-            yield SystemCommand(f"Go to stage {number}: {stage.title}", stage.summary, go)
+            yield SystemCommand(f"Go to {stage.title}", stage.summary, go)
     yield SystemCommand(
         f"Turn motion {'off' if app.motion else 'on'}",
         "Spinners, scrolling, the cursor",

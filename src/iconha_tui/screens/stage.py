@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,10 +16,14 @@ from textual.widgets import Input, TabbedContent, TabPane
 from iconha_tui.control.run_controller import RunRequest
 from iconha_tui.control.run_state import StageRun
 from iconha_tui.engine.events import PASSED
+from iconha_tui.engine.prerequisites import first_unmet
 from iconha_tui.engine.step import AWS, Stage, Step, View
+from iconha_tui.forms import FORMS
 from iconha_tui.screens.dialogs import Ask, Choose
 from iconha_tui.screens.reading import ReadingScreen
+from iconha_tui.stages.corosync import PATH
 from iconha_tui.widgets.activity import activity
+from iconha_tui.widgets.conf_editor import ConfEditor
 from iconha_tui.widgets.failure import Failure, FailureBox, known_cause, skipping
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
@@ -47,9 +50,8 @@ TELL_AGAIN = 30.0
 
 
 def form_of(stage: Stage) -> Form:
-    """The form of a stage, from the module of its name."""
-    form = import_module(f"iconha_tui.screens.{stage.name}").form()
-    assert isinstance(form, Form)  # noqa: S101
+    """The form of a stage, with the stage's summary above its fields."""
+    form = FORMS[stage.name]()
     form.summary = stage.summary
     return form
 
@@ -214,7 +216,7 @@ class StageScreen(ReadingScreen):
 
     @on(TextField.Choose)
     def _choose(self, event: TextField.Choose) -> None:
-        from iconha_tui.screens.lists import LISTS
+        from iconha_tui.forms.pickers import LISTS
 
         event.stop()
         live = LISTS[event.field.source]
@@ -225,6 +227,15 @@ class StageScreen(ReadingScreen):
                 event.field.pick(value)
 
         self.app.push_screen(Choose(live.title, live.columns, lambda: live.rows(cloud, spec)), chosen)
+
+    @on(ConfEditor.Compare)
+    def _compare(self, event: ConfEditor.Compare) -> None:
+        from iconha_tui.screens.conf_diff import Differences, Texts
+
+        event.stop()
+        pane, other = event.pane, event.other
+        texts = Texts(pane.node, pane.area.text, pane.guide, other.node, other.area.text, PATH)
+        self.app.push_screen(Differences(texts, partial(self._cluster.session.read, pane.node, PATH)))
 
     # Keys
 
@@ -317,8 +328,35 @@ class StageScreen(ReadingScreen):
             self.notify(faults[at_fault], title="Not yet: correct this first", severity="warning")
             self.wizard.pages.show_stage(at_fault, FAULT)
             return
+        if unmet := first_unmet(stages[0], self.wizard.stages, self._cluster.runs.progress):
+            self._offer_from(unmet, stages, skip)
+            return
+        page = self._page_of(stages[0])
         if self.wizard.work.run(RunRequest(tuple(stages), skip)) and not self._cluster.runs.checking:
-            self._turn_to("progress")
+            page.watch_run()
+
+    def _page_of(self, stage: Stage) -> StageScreen:
+        """The page of a stage, brought into sight: a run is followed from the page of the stage that it begins with."""
+        if stage is self.stage:
+            return self
+        self.wizard.pages.show_stage(stage.name)
+        return cast(StageScreen, self.app.get_screen(stage.name))
+
+    def _offer_from(self, unmet: Stage, stages: Sequence[Stage], skip: frozenset[str]) -> None:
+        """Offers to run what `stages` builds on first: from the first stage that is missing, up to their last."""
+        first, last, every = stages[0], stages[-1], self.wizard.stages
+        needed = every[every.index(unmet) : every.index(last) + 1]
+
+        def answered(run: bool | None) -> None:
+            if run:
+                self._run(needed, skip)
+
+        tried = self._cluster.runs.state(unmet.name) != "todo"
+        why = f"“{first.title}” builds on “{unmet.title}”, which has not been {'completed' if tried else 'run'} yet."
+        how = f"This runs the stages from “{unmet.title}” to “{last.title}” in order and stops at the first that fails."
+        self.app.push_screen(
+            Ask(f"Run from “{unmet.title}” on?", f"{why}\n\n{how}", yes="run them", no="back"), answered
+        )
 
     def _began(self, stage: str) -> None:
         """A stage's run begins: of this one, on empty panes."""
@@ -476,13 +514,13 @@ class StageScreen(ReadingScreen):
             return f"{what} is running. The settings are open again when it has ended; F9 stops it."
         if self.form.problem:
             return f"{mark('failed').glyph} F5 waits until this is corrected: {self.form.problem}"
-        for number, stage in enumerate(app.stages, start=1):
+        for stage in app.stages:
             if stage is self.stage:
                 return self._unapplied()
             state = cluster.runs.state(stage.name)
             if state not in PASSED:
                 how = "has changed settings that are not applied yet" if state == "changed" else "is not done yet"
-                return f"{mark('warning').glyph} Stage {number}, “{stage.title}”, {how}; this one builds on it."
+                return f"{mark('warning').glyph} “{stage.title}” {how}; this one builds on it."
         return ""
 
     def _unapplied(self) -> str:

@@ -23,7 +23,7 @@ from iconha_tui.cluster.corosync_conf import (
 )
 from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown, unknown_facts
-from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Stage, Step, Verdict, View
+from iconha_tui.engine.step import Blocked, CheckStep, Context, Done, Facts, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import maintenance, records, security_group
 from iconha_tui.stages.authkey import PATH as KEY
@@ -426,7 +426,7 @@ class Joined(Step):
         )
 
 
-class Together(maintenance.OfTheCluster):
+class Together(maintenance.OfTheCluster, CheckStep):
     """The nodes of the cluster are online again before maintenance mode ends."""
 
     id = "corosync.online"
@@ -442,9 +442,6 @@ class Together(maintenance.OfTheCluster):
             if why := maintenance.back_in_cluster(ctx, name, members):
                 return Needed(why)
         return Done(f"{' and '.join(members)} {'are' if members[1:] else 'is'} online")
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
     def patience_for(self, view: View) -> float:
         return float(view.spec.pacemaker.settle)

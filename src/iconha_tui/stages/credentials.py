@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iconha_tui.engine.actions import Action
-from iconha_tui.engine.step import AWS, Blocked, Context, Done, Stage, Step, Verdict, View
+from iconha_tui.engine.step import AWS, Blocked, CheckStep, Context, Done, Stage, Verdict, View
 from iconha_tui.errors import Cancelled, Trouble
 
 
-class Identity(Step):
+class Identity(CheckStep):
     id = "credentials.identity"
     title = "AWS knows you"
     vital = "Without credentials that AWS accepts nothing after it can be done."
@@ -25,11 +24,8 @@ class Identity(Step):
         who = ctx.cloud.call("sts", "get_caller_identity")
         return Done(f"account {who['Account']}, {who['Arn']}", {"account": who["Account"], "identity": who["Arn"]})
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class Region(Step):
+class Region(CheckStep):
     id = "credentials.region"
     title = "The region answers"
     skip = "A region that is wrong or not enabled then shows itself in the next stage, at its first call."
@@ -46,14 +42,11 @@ class Region(Step):
             return Blocked(f"{region} has no zone that this account can use.", "Choose another region.")
         return Done(f"{region}: {', '.join(names)}", {"zones": names})
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class SshKey(Step):
+class SshKey(CheckStep):
     id = "credentials.ssh"
     title = "Your SSH key is there"
-    vital = "Every stage from the second on signs in to the machines with it."
+    vital = "Every stage after this one signs in to the machines with it."
     usual = 0.0
 
     def targets(self, view: View) -> Sequence[str]:
@@ -72,11 +65,8 @@ class SshKey(Step):
             )
         return Done(str(path))
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class NodeCredentials(Step):
+class NodeCredentials(CheckStep):
     """Wrong keys on the standby stay hidden until the failover (facts on awseip), so they are tried before anything is built."""
 
     id = "credentials.nodes"
@@ -111,9 +101,6 @@ class NodeCredentials(Step):
                 detail=trouble.detail,
             ) from trouble
         return Done(f"keys of {who['Arn']}")
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
 
 STAGE = Stage(

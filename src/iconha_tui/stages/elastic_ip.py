@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from iconha_tui.cluster import shells
-from iconha_tui.cluster.primitive import Operation, Primitive, differences
+from iconha_tui.cluster.primitive import GUIDE_AGENT, Operation, Primitive, differences, guide_primitive
+from iconha_tui.cluster.shells import GUIDE_SHELL, SHELLS
+from iconha_tui.cluster.shells.protocol import ClusterShell
 from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown_facts
-from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.engine.step import AWS, Blocked, CheckStep, Context, Done, Needed, Stage, Verdict, View
 from iconha_tui.stages import records
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
@@ -33,27 +34,36 @@ def wanted_primitive(view: View) -> Primitive:
         Operation(name, {"timeout": each.timeout, "interval": each.interval, "on-fail": each.on_fail})
         for name, each in (("start", wanted.start), ("monitor", wanted.monitor), ("stop", wanted.stop))
     )
-    return Primitive(wanted.id, "ocf:heartbeat:awseip", params, operations, dict(wanted.meta))
+    return Primitive(wanted.id, GUIDE_AGENT, params, operations, dict(wanted.meta))
 
 
 def creation(view: View) -> tuple[str, ...]:
     """The command that creates the primitive."""
-    return _creation(view.spec.packages.shell, wanted_primitive(view))
+    return _creation(SHELLS[view.spec.packages.shell], wanted_primitive(view))
 
 
 def guide_creation(view: View) -> tuple[str, ...]:
     """The guide's own command, with this cluster's address."""
+    return _creation(GUIDE_SHELL, _of_guide(view))
+
+
+def is_as_in_guide(view: View) -> bool:
+    """Whether the wanted resource is the guide's own, with this cluster's address."""
+    return wanted_primitive(view) == _of_guide(view)
+
+
+def _of_guide(view: View) -> Primitive:
     address, allocation = view.fact("elastic_ip"), view.fact("allocation_id")
     aws = view.fact(f"{view.spec.names[0]}.aws")
-    return _creation("crm", shells.guide_primitive(elastic_ip=address, allocation_id=allocation, awscli=aws))
+    return guide_primitive(elastic_ip=address, allocation_id=allocation, awscli=aws)
 
 
-def _creation(shell: shells.Shell, wanted: Primitive) -> tuple[str, ...]:
+def _creation(shell: ClusterShell, wanted: Primitive) -> tuple[str, ...]:
     """The cluster shells' check takes no markers: a plain word stands in for them."""
     unread = {name: value for name, value in wanted.params.items() if unknown_facts(value)}
     checked = replace(wanted, params=dict(wanted.params) | dict.fromkeys(unread, "unread"))
     markers = {f"{name}=unread": f"{name}={value}" for name, value in unread.items()}
-    return tuple(markers.get(word, word) for word in shells.create(shell, checked))
+    return tuple(markers.get(word, word) for word in shell.create(checked))
 
 
 class Configured(OnFirst):
@@ -136,7 +146,6 @@ class Configured(OnFirst):
         return Done(f"{wanted.id}: {wanted.agent}, {wanted.params['elastic_ip']}", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
-        shell = view.spec.packages.shell
         wanted = wanted_primitive(view)
         actual = view.facts.get("primitive")
         note = records.remember(view, target, RECORD, _plain(wanted))
@@ -145,7 +154,7 @@ class Configured(OnFirst):
             return [] if noted else [note]
         if actual is None:
             return [Run(target, creation(view), "awseip moves the address", timeout=180), note]
-        change = shells.update(shell, wanted, actual)
+        change = SHELLS[view.spec.packages.shell].update(wanted, actual)
         actions: list[Action] = []
         if change.file and change.content:
             actions.append(Upload(target, change.file, (change.content,), "read by the next command", mode=0o600))
@@ -242,7 +251,7 @@ class Started(OnFirst):
         connection to that; no command that waits on the node would live to tell."""
         if not view.facts.get("failed"):
             return []
-        clean_up = shells.clean_up(view.spec.packages.shell, view.spec.elastic_ip.id)
+        clean_up = SHELLS[view.spec.packages.shell].clean_up(view.spec.elastic_ip.id)
         return [Run(target, tuple(clean_up), "forgets the failures")]
 
     def condition(self, view: View, target: str) -> Run:
@@ -255,7 +264,7 @@ class Started(OnFirst):
         )
 
 
-class Agreed(Step):
+class Agreed(CheckStep):
     id = "elastic_ip.ec2"
     title = "EC2 says the same"
     skip = "Whether the address really leads to the active machine is then not proven; `status` shows both words side by side."
@@ -276,11 +285,8 @@ class Agreed(Step):
             f"EC2 gives {facts['elastic_ip']} to {facts['holder'] or 'no machine'}, the cluster says {active}.", facts
         )
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class Answers(Step):
+class Answers(CheckStep):
     id = "elastic_ip.answers"
     title = "The address answers"
     skip = (
@@ -304,9 +310,6 @@ class Answers(Step):
             f"; P-Rep ports that answer: {', '.join(ports)}" if ports else "; no P-Rep answers on 7100 and 9000 yet"
         )
         return Done(f"{address} port {port} answers{open_ports}")
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
     def remedy(self, view: View) -> str:
         return f"Check that the security group lets you in from here ({view.spec.instances.ssh_cidr}), then retry."

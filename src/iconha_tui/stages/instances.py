@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from iconha_tui.engine.actions import Action, Call, Lookup, Run
-from iconha_tui.engine.step import AWS, Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.engine.step import AWS, Blocked, CheckStep, Context, Done, Needed, Stage, Step, Verdict, View
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import corosync, records, security_group, tags
 from iconha_tui.stages.lookup import look_up
@@ -70,7 +70,7 @@ class OnAws(Step):
         return [AWS]
 
 
-class Image(OnAws):
+class Image(OnAws, CheckStep):
     id = "instances.image"
     title = "The Ubuntu image"
     usual = 0.2
@@ -104,11 +104,8 @@ class Image(OnAws):
             )
         return Done(f"{facts['image_id']} {facts['image_name'] or ''}".rstrip(), facts)
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class Network(OnAws):
+class Network(OnAws, CheckStep):
     id = "instances.network"
     title = "The network"
     usual = 0.2
@@ -147,9 +144,6 @@ class Network(OnAws):
                 "Corosync needs both in one network: choose machines or subnets of the same VPC.",
             )
         return Done(f"VPC {facts['vpc_id']}", facts)
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
 
 class Group(OnAws):
@@ -439,7 +433,7 @@ _LOOK = (
 )  # fmt: skip
 
 
-class Signin(Step):
+class Signin(CheckStep):
     id = "instances.signin"
     title = "SSH reaches the machines"
     vital = "All that follows is done over SSH."
@@ -497,11 +491,8 @@ class Signin(Step):
             {f"{target}.os": f"{name} {version}", f"{target}.systemd": systemd, f"{target}.hostname": host},
         )
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
-
-class Free(Step):
+class Free(CheckStep):
     """The corosync stage would stop at such a file too, but packages would be installed, and a key copied, by then."""
 
     id = "instances.free"
@@ -516,9 +507,6 @@ class Free(Step):
         if there.other:
             return Blocked(there.foreign, there.remedy, {f"{target}.conf_foreign": there.digest[: records.DIGITS]})
         return Done("it is this one" if there.whose in ("wanted", "ours") else "none")
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
 
 STAGE = Stage(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 
-from iconha_tui.cluster import shells
 from iconha_tui.cluster.cib import Cib, parse_cib
 from iconha_tui.cluster.crm_mon import ClusterStatus, CrmMonError, parse_crm_mon
+from iconha_tui.cluster.shells import GUIDE_SHELL, SHELLS
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
@@ -33,7 +33,7 @@ GUIDE_PROPERTIES = {"stonith-enabled": "false", "no-quorum-policy": "ignore"}
 
 def guide_commands(view: View) -> list[list[str]]:
     """The guide's own commands of its step 6."""
-    return [*shells.set_properties("crm", GUIDE_PROPERTIES), shells.show_configuration("crm")]
+    return [*GUIDE_SHELL.set_properties(GUIDE_PROPERTIES), GUIDE_SHELL.show_configuration()]
 
 
 def read_status(ctx: Context, node: str) -> ClusterStatus | None:
@@ -194,7 +194,7 @@ class Properties(OnFirst):
         return Done(", ".join(f"{name}={value}" for name, value in wanted.items()) or "none wanted", facts)
 
     def plan(self, view: View, target: str) -> list[Action]:
-        shell = view.spec.packages.shell
+        shell = SHELLS[view.spec.packages.shell]
         wanted = view.spec.pacemaker.properties
         note = records.remember(view, target, RECORD, wanted)
         have = view.facts.get("properties")
@@ -208,10 +208,10 @@ class Properties(OnFirst):
                     PROPERTY_MEANS.get(name := argv[-1].partition("=")[0], ""),
                     disruption=REWEIGHED if have is not None and have.get(name) != wanted[name] else None,
                 )
-                for argv in shells.set_properties(shell, wanted)
+                for argv in shell.set_properties(wanted)
             ),
             note,
-            Run(target, tuple(shells.show_configuration(shell)), "the configuration so far"),
+            Run(target, tuple(shell.show_configuration()), "the configuration so far"),
         ]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from iconha_tui.cluster.corosync_conf import is_package_default
+from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.engine.actions import Action, NodeLookup, Run
-from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.engine.step import Blocked, CheckStep, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.spec import Spec
 from iconha_tui.stages import apt
 
 AWSCLI_VERSION = "1.44.5"
@@ -34,7 +38,7 @@ def system_of(view: View, node: str) -> str:
 def apt_packages(view: View, node: str) -> list[str]:
     """The apt packages that a node needs."""
     system = system_of(view, node)
-    shell = "crmsh" if view.spec.packages.shell == "crm" else "pcs"
+    shell = SHELLS[view.spec.packages.shell].package
     names = ["corosync", "pacemaker", "pacemaker-cli-utils", shell, _AWSEIP_IN.get(system, "resource-agents")]
     names.append("python3-venv" if system in _NO_AWSCLI else "awscli")
     if system in _SLOW_RANDOM:
@@ -77,7 +81,7 @@ class Installed(Step):
 
     def plan(self, view: View, target: str) -> list[Action]:
         names = apt_packages(view, target)
-        shell = view.spec.packages.shell
+        version = shlex.join(SHELLS[view.spec.packages.shell].show_version())
         actions: list[Action] = [
             Run(
                 target,
@@ -102,7 +106,7 @@ class Installed(Step):
         actions.append(
             Run(
                 target,
-                ("sh", "-c", f"pacemakerd --version; corosync -v; {shell} --version"),
+                ("sh", "-c", f"pacemakerd --version; corosync -v; {version}"),
                 "the versions, as the guide asks",
             )
         )
@@ -165,7 +169,7 @@ class CleanStart(Step):
         ]
 
 
-class Versions(Step):
+class Versions(CheckStep):
     id = "packages.versions"
     title = "The programs answer"
     vital = "A node whose programs do not answer cannot join, and corosync.conf is judged by its version of corosync."
@@ -173,7 +177,7 @@ class Versions(Step):
     guide = "pacemakerd --version; corosync -v; crm --version"
 
     def probe(self, ctx: Context, target: str) -> Verdict:
-        shell = ctx.spec.packages.shell
+        shell = SHELLS[ctx.spec.packages.shell].name
         script = f"corosync -v | sed -n 1p; pacemakerd --version | sed -n 1p; command -v {shell}"
         said = ctx.node(target).run(("sh", "-c", script)).stdout.splitlines()
         if len(said) < 3:
@@ -187,9 +191,6 @@ class Versions(Step):
             {f"{target}.corosync": corosync, f"{target}.pacemaker": said[1].removeprefix("Pacemaker").strip()},
         )
 
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
-
 
 STAGE = Stage(
     name="packages",
@@ -201,3 +202,9 @@ STAGE = Stage(
     ),
     steps=(Installed(), Versions(), CleanStart()),
 )
+
+
+def why_another_shell(spec: Spec) -> str:
+    """Why the commands are those of another cluster shell than the guide's; "" where the guide's own is used."""
+    shell = SHELLS[spec.packages.shell]
+    return f"You chose {shell.name} in the stage “{STAGE.title}”. {shell.beside_guide}" if shell.beside_guide else ""

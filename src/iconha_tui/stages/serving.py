@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from iconha_tui.engine.actions import Action
-from iconha_tui.engine.step import Context, Done, Needed, Step, Verdict, View
+from iconha_tui.engine.step import CheckStep, Context, Done, Needed, Verdict, View
 from iconha_tui.stages import maintenance
 from iconha_tui.stages.instances import address_lookups, instance_lookups
 from iconha_tui.stages.lookup import look_up
 
 
-class Serves(Step):
+class Serves(CheckStep):
     """The cluster and EC2 name the same holder of the Elastic IP, and failover is not paused by this program.
 
     facts: serves: whether a node holds the address, by both.
@@ -47,9 +46,6 @@ class Serves(Step):
             return Needed(why, {"serves": False})
         evidence = f"{holder} holds {facts['elastic_ip']}, by the cluster and by EC2"
         return Done(evidence, {"serves": True, "active": holder})
-
-    def plan(self, view: View, target: str) -> list[Action]:
-        return []
 
     def patience_for(self, view: View) -> float:
         return float(view.spec.pacemaker.settle)

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iconha_tui.cluster.log_events import ClusterEvent
+from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.engine import journal
 from iconha_tui.engine.events import ActionStarted, RunFinished, RunStarted
 from iconha_tui.errors import Trouble
 
 _DISTURBS = re.compile(
     r"systemctl (?:--\S+ )*(?:start|stop|restart|try-restart) (?:corosync|pacemaker)"
-    r"|crm_standby|crm_resource .*--(?:move|ban|clear)|crm(?:sh)? (?:node|resource)|pcs (?:node|resource|cluster)"
+    r"|crm_standby|crm_resource .*--(?:move|ban|clear)|"
+    + "|".join(re.escape(start) for shell in SHELLS.values() for start in shell.disturbing)
 )
 _MATTERS = frozenset({"joined", "left", "found", "started", "stopped", "moved", "quorum", "no quorum"})
 LASTS = 60.0

@@ -16,6 +16,7 @@ from textual.widgets import Button, Static
 
 from iconha_tui.cluster.corosync_render import differing_lines
 from iconha_tui.cluster.findings import Finding
+from iconha_tui.stages.instances import STAGE as INSTANCES
 from iconha_tui.widgets.conf_area import ConfArea
 from iconha_tui.widgets.conf_pane import ConfPane, ConfTitle
 from iconha_tui.widgets.fields import Field
@@ -31,7 +32,7 @@ Render = Callable[[Outlook, str], str]
 Judge = Callable[[Outlook, str, str], Sequence[Finding]]
 
 KEYS = "F6 whole screen  ^o other node  ^d differences"
-UNREAD = "Addresses in ⟪ ⟫ are read in stage 2; after it these files can be edited."
+UNREAD = f"“{INSTANCES.title}” reads the addresses in ⟪ ⟫; after it these files can be edited."
 
 
 class ConfEditor(Field):

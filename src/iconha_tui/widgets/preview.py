@@ -14,11 +14,13 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
+from iconha_tui.cluster.shells import GUIDE_SHELL
 from iconha_tui.engine.actions import Action, Call, Copy, Disruption, Run, Upload, masked, waits_for
 from iconha_tui.engine.plan import LookedAt, Planned, plan_of
 from iconha_tui.engine.step import Stage, View
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
+from iconha_tui.stages.packages import why_another_shell
 from iconha_tui.when import ago, moment
 from iconha_tui.widgets.glyphs import COMMAND, mark
 from iconha_tui.widgets.hanging import MUTED, Hanging, Row
@@ -71,6 +73,7 @@ def _rests_on(stage: Stage, planned: Sequence[Planned], now: float) -> str:
 def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec, now: float) -> Iterator[Row]:
     yield "", Content.styled(_rests_on(stage, planned, now), MUTED)
     unread: list[str] = []
+    chosen = why_another_shell(spec)
     for number, step in enumerate(stage.steps, start=1):
         mine = [plan for plan in planned if plan.step is step]
         yield "", ""
@@ -90,8 +93,8 @@ def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec, now: float) -> I
             yield _lead("here"), _idle(mine)
         if step.departs:
             yield _lead("why"), step.departs
-        if acts and spec.packages.shell == "pcs" and step.guide.startswith("crm "):
-            yield _lead("why"), "You chose pcs in stage 3, which the guide allows too."
+        if acts and chosen and step.guide.startswith(f"{GUIDE_SHELL.name} "):
+            yield _lead("why"), chosen
     if unread:
         yield "", ""
         yield (
@@ -102,11 +105,11 @@ def _rows(stage: Stage, planned: Sequence[Planned], spec: Spec, now: float) -> I
 
 def _idle(planned: Sequence[Planned]) -> str:
     """What is said of a step without actions."""
+    if all(plan.only_looks for plan in planned):
+        return "looks and checks; no action is foreseen"
     if any(plan.depends for plan in planned):
         return "acts or not by what is there, which nobody has looked at yet"
-    if any(plan.step.foreseen for plan in planned):
-        return "nothing to do, with these settings and by what was seen"
-    return "looks and checks; no action is foreseen"
+    return "nothing to do, with these settings and by what was seen"
 
 
 def _alike(planned: Sequence[Planned]) -> list[tuple[list[str], list[Action]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iconha_tui.stages.credentials import STAGE as CREDENTIALS
 from iconha_tui.widgets.choices import Option
 from iconha_tui.widgets.fields import ChoiceField, Heading, TextField, Values
 from iconha_tui.widgets.form import Form
@@ -54,7 +55,7 @@ def form() -> Form:
             "instances.instance_profile",
             "Instance profile",
             example="none",
-            hint="The role that the machines get, where stage 1 says that they use one.",
+            hint=f"The role that the machines get, where “{CREDENTIALS.title}” says that they use one.",
             when=_launch,
         ),
         TextField("instances.volume_gib", "Disk (GiB)", example="100", short=True, when=_launch),

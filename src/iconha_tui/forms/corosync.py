@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 
 from iconha_tui.cluster.corosync_conf import departures
 from iconha_tui.cluster.findings import Finding
 from iconha_tui.engine.step import View
-from iconha_tui.screens.conf_diff import Differences, Texts
-from iconha_tui.stages.corosync import PATH, findings, rendered_conf, settings
+from iconha_tui.stages.corosync import findings, rendered_conf, settings
 from iconha_tui.widgets.choices import Option
 from iconha_tui.widgets.conf_editor import ConfEditor
 from iconha_tui.widgets.fields import ChoiceField, TextField
@@ -22,9 +19,6 @@ from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Row
 from iconha_tui.widgets.note import Table
 from iconha_tui.widgets.outlook import Outlook
-
-if TYPE_CHECKING:
-    from iconha_tui.host import Host
 
 
 def _render(outlook: Outlook, node: str) -> str:
@@ -99,14 +93,6 @@ class CorosyncForm(Form):
             self.editor.open()
         else:
             self.screen.minimize()
-
-    @on(ConfEditor.Compare)
-    def _compare(self, event: ConfEditor.Compare) -> None:
-        event.stop()
-        session = cast("Host", self.app).cluster.session
-        pane, other = event.pane, event.other
-        texts = Texts(pane.node, pane.area.text, pane.guide, other.node, other.area.text, PATH)
-        self.app.push_screen(Differences(texts, partial(session.read, pane.node, PATH)))
 
 
 def form() -> Form:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iconha_tui.stages.credentials import STAGE as CREDENTIALS
 from iconha_tui.widgets.form import Form
 from iconha_tui.widgets.hanging import Row
 from iconha_tui.widgets.note import Note, Table
@@ -13,7 +14,7 @@ def _source(outlook: Outlook) -> str:
     if spec.awscli.credentials == "role":
         return "Both machines use the role that their instances have; no key is written."
     source = f"of your profile {spec.awscli.profile}" if spec.awscli.profile else "typed in, or from the environment"
-    return f"Both machines get root's own keys ({source}). They are chosen in stage 1, with the region."
+    return f"Both machines get root's own keys ({source}). They are chosen in “{CREDENTIALS.title}”, with the region."
 
 
 def _places(outlook: Outlook) -> list[Row]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iconha_tui.engine.step import View
-from iconha_tui.screens import not_ours
-from iconha_tui.stages.elastic_ip import STAGE, creation, guide_creation
+from iconha_tui.forms.takeover_field import takeover_field
+from iconha_tui.stages.elastic_ip import STAGE, guide_creation, is_as_in_guide
+from iconha_tui.stages.packages import why_another_shell
 from iconha_tui.widgets.command_note import CommandNote
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
@@ -21,13 +22,11 @@ COLUMNS = {"timeout": "timeout", "interval": "interval", "on_fail": "on-fail"}
 
 
 def _why(view: View) -> Iterator[str]:
-    shell = view.spec.packages.shell
     if view.facts.get("primitive") is not None:
         yield "The resource is there already: it is changed in place."
-    if shell == "pcs":
-        yield "You chose pcs in stage 3, which the guide allows too; it makes the same resource."
-    alike = view.spec.model_copy(update={"packages": view.spec.packages.model_copy(update={"shell": "crm"})})
-    if creation(View(alike, view.facts)) != guide_creation(view):
+    if chosen := why_another_shell(view.spec):
+        yield f"{chosen} It makes the same resource."
+    if not is_as_in_guide(view):
         yield "The other values are your own."
 
 
@@ -50,7 +49,7 @@ def form() -> Form:
             hint="awseip's pause between its calls; 0: its own 3.",
         ),
         MappingField("elastic_ip.meta", "Meta attributes", META, others="target-role=Started"),
-        not_ours.choice("elastic_ip", "primitive_foreign", "A resource"),
+        takeover_field("elastic_ip", "primitive_foreign", "A resource"),
         beside=CommandNote(
             STAGE,
             "elastic_ip.primitive",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iconha_tui.engine.step import View
-from iconha_tui.screens import not_ours
+from iconha_tui.forms.takeover_field import takeover_field
 from iconha_tui.stages.pacemaker import GUIDE_PROPERTIES, PROPERTY_MEANS, STAGE, guide_commands
+from iconha_tui.stages.packages import why_another_shell
 from iconha_tui.widgets.command_note import CommandNote
 from iconha_tui.widgets.fields import TextField
 from iconha_tui.widgets.form import Form
@@ -14,8 +15,8 @@ from iconha_tui.widgets.mapping import MappingField
 
 
 def _why(view: View) -> Iterator[str]:
-    if view.spec.packages.shell == "pcs":
-        yield "You chose pcs in stage 3, which the guide allows too; what is set is the same."
+    if chosen := why_another_shell(view.spec):
+        yield f"{chosen} What is set is the same."
     if view.spec.pacemaker.properties != GUIDE_PROPERTIES:
         yield "These properties are your own."
 
@@ -35,6 +36,6 @@ def form() -> Form:
             hint="Both nodes must be online with a coordinator by then.",
             short=True,
         ),
-        not_ours.choice("pacemaker", "properties_foreign", "A property"),
+        takeover_field("pacemaker", "properties_foreign", "A property"),
         beside=CommandNote(STAGE, "pacemaker.properties", guide_commands, _why),
     )

@@ -7,7 +7,7 @@ from iconha_tui.widgets.fields import ChoiceField
 from iconha_tui.widgets.outlook import Outlook
 
 
-def choice(table: str, fact: str, what: str) -> ChoiceField:
+def takeover_field(table: str, fact: str, what: str) -> ChoiceField:
     """The field TABLE.replace. fact: holds the digits of what a run has found; what: the same in words."""
     stop = Option("", "stop", f"{what} that this program has not set: it stops the stage; nothing is overwritten.")
 

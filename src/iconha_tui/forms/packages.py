@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.engine.step import View
 from iconha_tui.stages.packages import apt_packages, system_of
 from iconha_tui.widgets.choices import Option
@@ -27,12 +28,7 @@ def form() -> Form:
         ChoiceField(
             "packages.shell",
             "Cluster shell",
-            [
-                Option(
-                    "crm", "crm (crmsh)", "The guide's own commands. On both machines you work with `sudo crm status`."
-                ),
-                Option("pcs", "pcs", "Red Hat's shell, which the guide allows too. You work with `sudo pcs status`."),
-            ],
+            [Option(name, shell.title, shell.about) for name, shell in SHELLS.items()],
         ),
         Table("What each machine gets", _packages),
     )
