@@ -45,6 +45,7 @@ from iconha_tui.signals import Signals
 from iconha_tui.spec import Spec
 from iconha_tui.stages import SERVES, STAGES
 from iconha_tui.store import Store
+from iconha_tui.terminal import ask_code
 
 if TYPE_CHECKING:
     from iconha_tui.status import Report
@@ -80,6 +81,7 @@ def run_lines(
     if progress.note and not as_json:
         print(progress.note, file=sys.stderr)
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
+    session.ask_code = ask_code
     if not yes and not _agreed(session, stages, begun=progress.acted):
         return CODES["cancelled"]
     controller = RunController(session, look=look)
@@ -286,8 +288,11 @@ _WIDEST = max(map(len, _STATES))
 def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
     """Prints every finding of a preflight. Returns 0, or 3 where something stands in the way."""
     session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
+    session.ask_code = ask_code
+    controller = RunController(session, look=look)
+    Signals(controller)
     try:
-        ended = RunController(session, look=look).preflight(JsonLines() if as_json else Lines())
+        ended = controller.preflight(JsonLines() if as_json else Lines())
     finally:
         session.close()
     if not as_json:
@@ -311,6 +316,8 @@ def _refuse(node: str, kind: str, fingerprint: str) -> bool:
 def look_and_show_plan(store: Store, spec: Spec, form: str) -> int:
     """Looks at what is there, changing nothing, and prints what a run would do to it."""
     session = Session(store, spec, confirm_host_key=_ask if sys.stdin.isatty() else _refuse)
+    session.ask_code = ask_code
+    Signals(RunController(session))
     try:
         return show_plan(spec, form, STAGES, session)
     finally:

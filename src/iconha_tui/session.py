@@ -10,8 +10,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from iconha_tui.cloud.stoppable import StoppableCloud
-from iconha_tui.engine.ports import Cloud, Node
+from iconha_tui.cloud.sentences import ask_nobody
+from iconha_tui.cloud.stoppable import StoppableCloud, stoppable
+from iconha_tui.engine.ports import AskCode, Cloud, Node
 from iconha_tui.engine.step import Context, Vault
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
@@ -36,6 +37,7 @@ class Session:
 
     confirm_host_key: asked about unknown host keys; a changed key is never asked about, it always stops.
     editing: held where this process alone may change the cluster's spec, as while a wizard has it open.
+    ask_code: asked for an MFA code where the AWS profile needs one; by default nobody is.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Session:
     ) -> None:
         self.store = store
         self.editing: Editing | None = None
+        self.ask_code: AskCode = ask_nobody
         self._confirm = confirm_host_key
         self._clouds: dict[str, Cloud] = {}
         self._pool: Pool | None = None
@@ -123,10 +126,12 @@ class Session:
 
     def _cloud(self, whose: str, keys: tuple[str, ...]) -> Cloud:
         from iconha_tui.cloud.client import Client
+        from iconha_tui.cloud.credentials import SignIn
 
         clouds = self._clouds  # a client of keys that change meanwhile ends in a dict that nobody looks into any more
         if whose not in clouds:
-            clouds.setdefault(whose, Client(self.spec.aws, [self.ctx.vault.get(key) for key in keys]))
+            sign_in = SignIn(self.ask_code, self.ctx.vault.roles)
+            clouds.setdefault(whose, Client(self.spec.aws, [self.ctx.vault.get(key) for key in keys], sign_in))
         return clouds[whose]
 
     def load_node_keys(self) -> None:
@@ -137,7 +142,12 @@ class Session:
         if self.spec.awscli.profile:
             from iconha_tui.cloud.client import profile_keys
 
-            found = profile_keys(self.spec.aws, self.spec.awscli.profile)
+            found = stoppable(
+                lambda: profile_keys(self.spec.aws, self.spec.awscli.profile),
+                self.ctx.cancel,
+                name="profile-keys",
+                where="credentials",
+            )
         else:
             found = (
                 os.environ.get("ICONHA_NODE_ACCESS_KEY_ID", ""),

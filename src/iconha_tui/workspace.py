@@ -74,7 +74,7 @@ class Workspace:
             return
         self.save()
         before = self._written()
-        questions = RunQuestions(self._app, self._given_up)
+        questions = RunQuestions(self._app, self._given_up, self.stop)
 
         def work() -> OpenCluster:
             from iconha_tui.control.open_cluster import OpenCluster
@@ -104,7 +104,7 @@ class Workspace:
         self.close()
         self.cluster, self._questions, self.farewell = cluster, questions, ""
         self._vaults[cluster.name] = cluster.session.ctx.vault
-        cluster.controller.allow = questions.allow
+        cluster.controller.allow, cluster.session.ask_code = questions.allow, questions.code
         self._feed = RunFeed(self._app, cluster, self.draw_output)
         cluster.runs.ended.subscribe(self._run_ended)
         if cluster.runs.progress.note:
@@ -247,7 +247,7 @@ class Workspace:
             self._app.notify("Stopping; then the program ends.")
 
     def _given_up(self) -> bool:
-        return self.leaving or (self.cluster is not None and bool(self.cluster.runs.stopping))
+        return self.leaving or (self.cluster is not None and self.busy and bool(self.cluster.runs.stopping))
 
     def _run_ended(self, end: RunEnded) -> None:
         from iconha_tui.engine.events import PASSED

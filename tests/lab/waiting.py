@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BOUND = 20.0
+BOUND = 600.0
 """Seconds that anything on a node or a screen may take, however busy the machine is. What has not come by then does not come."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from waiting import BOUND
 
-from iconha_tui.cloud.stoppable import StoppableCloud
+from iconha_tui.cloud.stoppable import StoppableCloud, cancel_of_this_call
 from iconha_tui.engine.actions import Action, Call, Run, Upload
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
@@ -33,7 +33,8 @@ TITLES = {
 class World:
     """What the fakes share. files: what each node has been given. lines: what each command says. broken: commands that
     end with exit code 100, saying `said`. gate: commands wait for it. long: they outlive a run. ask_key: nodes whose host key is
-    not known yet. left: what has become of commands at which a run was stopped, by node."""
+    not known yet. left: what has become of commands at which a run was stopped, by node. device: the MFA device without whose
+    code AWS answers nothing; codes: what was typed."""
 
     def __init__(self) -> None:
         self.files: dict[str, set[str]] = {}
@@ -48,6 +49,8 @@ class World:
         self.left: dict[str, Left] = {}
         self.ask_key: set[str] = set()
         self.refused: set[str] = set()
+        self.device = ""
+        self.codes: list[str] = []
         self.commands: list[tuple[str, str]] = []
         self.cloud_trouble: Trouble | None = None
         self.answers: dict[str, dict[str, Any]] = {
@@ -73,7 +76,7 @@ class World:
     def session(self, store: Store, spec: Spec, confirm: ConfirmHostKey) -> Session:
         session = Session(store, spec, confirm_host_key=confirm)
         session.ctx.node = lambda name: FakeNode(self, name, session, confirm)
-        session.ctx.cloud = StoppableCloud(lambda: FakeCloud(self), lambda: session.ctx.cancel)
+        session.ctx.cloud = StoppableCloud(lambda: FakeCloud(self, session), lambda: session.ctx.cancel)
         return session
 
 
@@ -84,10 +87,12 @@ SAID: dict[Left, str] = {
 
 
 class FakeCloud:
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, session: Session) -> None:
+        self.world, self.session = world, session
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        if self.world.device and not self.world.codes:
+            self.world.codes.append(self.session.ask_code(self.world.device, cancel_of_this_call()))
         self.world.aws_answers.wait(BOUND)
         if self.world.cloud_trouble:
             raise self.world.cloud_trouble

@@ -346,7 +346,7 @@ def test_the_operators_client_is_made_when_it_is_first_used_and_anew_for_another
     made: list[str] = []
 
     class Fake:
-        def __init__(self, aws: Aws, keys: list[str]) -> None:
+        def __init__(self, aws: Aws, keys: list[str], sign_in: object) -> None:
             made.append(f"{aws.region} {keys[0]}")
 
         def call(self, *_: object) -> dict[str, Any]:

@@ -127,7 +127,7 @@ def test_a_client_of_old_keys_is_used_no_longer(session: Session, monkeypatch: p
     made: list[list[str]] = []
 
     class Client:
-        def __init__(self, _aws: Any, keys: list[str]) -> None:
+        def __init__(self, _aws: Any, keys: list[str], _sign_in: object) -> None:
             made.append(keys)
             if len(made) == 1:
                 session.keep_secret("aws_secret_access_key", "new")

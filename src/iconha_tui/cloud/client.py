@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.session
 from boto3.session import Session
-from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -23,59 +23,59 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
     ReadTimeoutError,
+    RefreshWithMFAUnsupportedError,
     SSLError,
 )
 from botocore.parsers import ResponseParserError
 
 from iconha_tui import log
-from iconha_tui.cloud.sentences import iam_action, trouble
+from iconha_tui.cloud.credentials import CONFIG, SignIn
+from iconha_tui.cloud.sentences import iam_action, role_refused, trouble
 from iconha_tui.errors import Trouble
 from iconha_tui.masking import Masks
 from iconha_tui.spec import Aws
 from iconha_tui.text import clean
-
-# botocore waits 60 s to connect and 60 s to read: too long for a person at a screen.
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 4})
 
 
 class Client:
     """AWS with one set of credentials.
 
     keys: access key, secret and optionally session token that were typed in; empty strings: botocore's own chain
-    (profile, environment, SSO, instance role). Raises Trouble when the profile does not exist.
+    (profile, environment, SSO, instance role). sign_in: how that chain asks; by default nobody is asked.
+    Raises Trouble when the profile does not exist.
     """
 
-    def __init__(self, aws: Aws, keys: Sequence[str] = ()) -> None:
-        access, secret, token = (*keys, "", "", "")[:3]
+    def __init__(self, aws: Aws, keys: Sequence[str] = (), sign_in: SignIn | None = None) -> None:
+        self._aws, self._keys, self._sign_in = aws, keys, sign_in or SignIn()
         self._region = aws.region
         self._lock = Lock()
         self._clients: dict[str, Any] = {}
         self._masks = Masks()
         self._masks.learn(keys)
         log.hide(self._masks)
-        self._session = Session(
-            botocore_session=_session(aws),
-            region_name=aws.region,
+        self._session = self._new_session()
+
+    def _new_session(self) -> Session:
+        access, secret, token = (*self._keys, "", "", "")[:3]
+        return Session(
+            botocore_session=_session(self._aws, self._sign_in, self._masks),
+            region_name=self._region,
             aws_access_key_id=access or None,
             aws_secret_access_key=secret or None,
             aws_session_token=token or None,
         )
 
     def call(self, service: str, operation: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """One API call, all pages merged. Raises Trouble with a sentence and a remedy."""
+        """One API call, all pages merged. Raises Trouble with a sentence and a remedy, Cancelled."""
         where = iam_action(service, operation)
         try:
-            client = self._client(service)
-            if client.can_paginate(operation):
-                merged: dict[str, Any] = (
-                    client.get_paginator(operation).paginate(**dict(params or {})).build_full_result()
-                )
-                return {name: cleaned(value) for name, value in merged.items()}
-            answer: dict[str, Any] = getattr(client, operation)(**dict(params or {}))
-            answer.pop("ResponseMetadata", None)
-            return {name: cleaned(value) for name, value in answer.items()}
+            return self._signed_in(service, operation, dict(params or {}))
         except ClientError as error:
             fault = error.response.get("Error", {})
+            if (
+                error.operation_name == "AssumeRole"
+            ):  # never called by itself: it stands before the first call of a role
+                raise role_refused(fault.get("Code", ""), self._masks.hide(fault.get("Message", ""))) from error
             raise trouble(service, operation, fault.get("Code", ""), self._said(fault.get("Message", ""))) from error
         except ResponseParserError as error:  # no BotoCoreError; its words are what was answered, a page of HTML
             raise Trouble(
@@ -90,9 +90,32 @@ class Client:
                 self._said(found.what), where=found.where, remedy=found.remedy, detail=self._said(found.detail)
             ) from error
 
+    def _signed_in(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        for is_last in (False, False, True):
+            session = self._session
+            try:
+                return self._ask(service, operation, params)
+            except RefreshWithMFAUnsupportedError:
+                if is_last:  # the role would hold for minutes only, or this machine's clock is wrong
+                    raise
+                # A session of botocore asks for one code, be it wrong. After that, and once the role has expired, a new one asks.
+                with self._lock:
+                    if self._session is session:
+                        self._session, self._clients = self._new_session(), {}
+        raise AssertionError("unreachable")
+
+    def _ask(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        client = self._client(service)
+        if client.can_paginate(operation):
+            answer: dict[str, Any] = client.get_paginator(operation).paginate(**params).build_full_result()
+        else:
+            answer = getattr(client, operation)(**params)
+            answer.pop("ResponseMetadata", None)
+        return {name: cleaned(value) for name, value in answer.items()}
+
     def _said(self, text: str) -> str:
         """What AWS or botocore says, masked: a refused signature is told with the session token, a broken header whole."""
-        with suppress(BotoCoreError):
+        with suppress(BotoCoreError, ClientError, Trouble):  # there are none: that is what failed
             if credentials := self._session.get_credentials():
                 self._masks.learn(each for each in credentials.get_frozen_credentials() if each)
         return self._masks.hide(text)
@@ -100,7 +123,7 @@ class Client:
     def _client(self, service: str) -> Any:
         with self._lock:  # making a client is not thread-safe, using one is
             if service not in self._clients:
-                self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+                self._clients[service] = self._session.client(service, config=CONFIG)  # type: ignore[call-overload]
             return self._clients[service]
 
 
@@ -113,8 +136,9 @@ def cleaned(answer: Any) -> Any:
     return clean(answer) if isinstance(answer, str) else answer
 
 
-def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
-    """whose: " for the nodes" where it is not the operator's own; the sentence says so."""
+def _session(aws: Aws, sign_in: SignIn, masks: Masks, whose: str = "") -> botocore.session.Session:
+    """masks: learn the keys that it signs in with on the way. whose: " for the nodes" where it is not the operator's own; the
+    sentence says so."""
     core = botocore.session.Session(profile=aws.profile or None)
     if aws.config_file:
         path = os.path.expanduser(aws.config_file)  # noqa: PTH111  botocore takes a string
@@ -122,6 +146,7 @@ def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
         core.set_config_variable("credentials_file", path)
     try:
         core.get_scoped_config()
+        sign_in.teach(core, masks.learn)
     except ProfileNotFound as error:
         raise Trouble(
             f"There is no AWS profile {aws.profile!r}{whose}.",
@@ -140,28 +165,27 @@ def _session(aws: Aws, whose: str = "") -> botocore.session.Session:
 
 def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
     """The access key and secret of a profile, for the nodes. Raises Trouble where it has none, or only temporary ones."""
-    core = _session(aws.model_copy(update={"profile": profile}), " for the nodes")
     try:
+        core = _session(aws.model_copy(update={"profile": profile}), SignIn(), Masks(), " for the nodes")
         credentials = core.get_credentials()
     except BotoCoreError as error:
         raise _unreached("credentials", aws.region, error) from error
     remedy = "Name a profile with an access key of an IAM user, type the keys in, or choose the instances' role."
     if credentials is None:
         raise Trouble(f"The AWS profile {profile!r} has no keys.", where="credentials", remedy=remedy)
-    frozen = credentials.get_frozen_credentials()
-    if frozen.token:
+    if isinstance(credentials, RefreshableCredentials) or credentials.token:  # the former are not even signed in with
         raise Trouble(
             f"The AWS profile {profile!r} has temporary keys; on the nodes they would expire.",
             where="credentials",
             remedy=remedy,
         )
-    return frozen.access_key or "", frozen.secret_key or ""
+    return credentials.access_key or "", credentials.secret_key or ""
 
 
 def secrets_of(aws: Aws) -> list[str]:
     """What of the operator's own credentials must stand in no file. Raises Trouble."""
     try:
-        credentials = _session(aws).get_credentials()
+        credentials = _session(aws, SignIn(), Masks()).get_credentials()
     except BotoCoreError as error:
         raise _unreached("credentials", aws.region, error) from error
     frozen = credentials.get_frozen_credentials() if credentials else None
@@ -170,7 +194,7 @@ def secrets_of(aws: Aws) -> list[str]:
 
 def profiles(aws: Aws) -> list[str]:
     """The names of the profiles that the operator's AWS config files have."""
-    found = _session(aws.model_copy(update={"profile": ""})).available_profiles
+    found = _session(aws.model_copy(update={"profile": ""}), SignIn(), Masks()).available_profiles
     # A config file of one's own is read as a credentials file too, where sections have no such prefix.
     return [name for name in found if not (aws.config_file and name.startswith("profile "))]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from iconha_tui.errors import Trouble
+from iconha_tui.errors import Cancelled, Trouble
 
 _KEYS = "Check the keys or the profile in the credentials stage."
 _SIGN_IN = "Sign in again (`aws sso login --profile NAME`, or new keys in the credentials stage), then retry."
@@ -120,3 +120,36 @@ def trouble(service: str, operation: str, code: str, message: str) -> AwsTrouble
 
 def _one_line(message: str) -> str:
     return re.sub(r"\s+", " ", message).strip()[:300]
+
+
+def ask_nobody(device: str, _cancel: object) -> str:
+    """An `engine.ports.AskCode` for where nobody can be asked for an MFA code. Raises Trouble."""
+    raise Trouble(
+        f"AWS wants the code of the MFA device {device}, and there is no terminal here to ask for it.",
+        where="sts:AssumeRole",
+        remedy="Sign in first and put the temporary keys into the environment, or name a profile that needs no MFA code.",
+    )
+
+
+def no_code_given() -> Cancelled:
+    """For where the operator was asked for an MFA code, and gave none."""
+    return Cancelled(
+        "No MFA code was given.", where="sts:AssumeRole", remedy="Start it again with the code of the device at hand."
+    )
+
+
+def wrong_code(code: str) -> str:
+    """What is wrong with an MFA code as it was typed; "" where nothing is."""
+    return "" if re.fullmatch("[0-9]{6}", code) else "An MFA code has six digits."
+
+
+def role_refused(code: str, message: str) -> Trouble:
+    """For what AWS answers to AssumeRole, which botocore asks in the middle of another call."""
+    if code == "AccessDenied" and "MultiFactorAuthentication" in message:
+        return Trouble(
+            "AWS does not accept this MFA code.",
+            where="sts:AssumeRole",
+            remedy="A code is taken once: wait for the next one, of the device that the profile names (mfa_serial), then retry.",
+            detail=message,
+        )
+    return trouble("sts", "assume_role", code, message)

@@ -12,6 +12,10 @@ from iconha_tui.engine.cancel import Cancel
 OnLines = Callable[[list[str]], None]
 """Takes lines of output as they come, already stripped of control sequences, in order, from any thread."""
 
+AskCode = Callable[[str, Cancel], str]
+"""Asks the operator for the code of an MFA device (its serial number or ARN): six digits. Called from a worker thread, which
+waits; it raises Cancelled where none is given or the run is stopped, Trouble where nobody can be asked."""
+
 
 @dataclass(frozen=True)
 class Completed:

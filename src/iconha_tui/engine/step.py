@@ -54,9 +54,13 @@ Verdict = Done | Needed | Blocked
 
 
 class Vault:
-    """The secrets of this process, in memory only. A missing one raises Trouble with the remedy it was declared with."""
+    """The secrets of this process, in memory only. A missing one raises Trouble with the remedy it was declared with.
+
+    roles: the temporary credentials of roles that were assumed, for whoever asks AWS.
+    """
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
+        self.roles: dict[str, Any] = {}
         self._secrets: dict[str, str] = {}
         self._masks = Masks()
         log.hide(self._masks)

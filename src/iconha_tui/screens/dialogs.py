@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Button, DataTable, Input, Static
 
+from iconha_tui.cloud.sentences import wrong_code
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import Dialog
 from iconha_tui.text import sentence
@@ -102,6 +103,19 @@ class NameIt(Dialog[str]):
 
     def action_leave(self) -> None:
         self.dismiss("")
+
+
+class MfaCode(NameIt):
+    """Asks for the code of an MFA device. The answer is "" where the operator gives none: what wants it stops."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f9,escape", "leave", "Stop", key_display="Esc")]
+
+    def __init__(self, device: str) -> None:
+        text = (
+            f"AWS wants the code that this MFA device shows now, before this profile may be used:\n{sentence(device)}\n\n"
+            "It is taken once, and kept nowhere. What AWS answers to it holds for about an hour, in memory only."
+        )
+        super().__init__("The code of an MFA device", text, "", wrong_code)
 
 
 Rows = Sequence[Sequence[str]]
