@@ -1,8 +1,4 @@
-"""The commands and their exit codes. Imports nothing heavy: `--help` must be instant.
-
-Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked (a remedy is printed), 4 another run holds the lock,
-130 interrupted. `status` has 0 ready, 1 not ready, 3 unknown, 5 down, 6 split, 7 not built.
-"""
+"""The commands. Imports nothing heavy: `--help` must be instant. Exit codes: exit_codes."""
 
 from __future__ import annotations
 
@@ -16,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from iconha_tui import __version__
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, SpecTrouble, Trouble, UsageTrouble
+from iconha_tui.exit_codes import RUN_WORDS, STATUS_WORDS, ExitCode, told
 from iconha_tui.lab.cli import add_parser as add_lab_parser
 from iconha_tui.text import sentence
 
 if TYPE_CHECKING:
     from iconha_tui.spec import Spec
     from iconha_tui.store import Store
-
-DONE, FAILED, USAGE, BLOCKED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 STAGE_NAMES = ("credentials", "instances", "packages", "authkey", "corosync", "pacemaker", "awscli", "elastic_ip")
 """The names of stages.STAGES, here again so that `--help` need not import them; a test holds the two together."""
@@ -43,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         prog="iconha-tui",
         description="Builds an active/passive ICON P-Rep pair on AWS EC2: Corosync, Pacemaker and a floating Elastic IP. "
         "Without a command: the wizard.",
-        epilog="Exit codes: 0 done, 1 a step failed, 2 wrong usage or spec, 3 blocked, 4 locked by another run, 130 interrupted.",
+        epilog=told(RUN_WORDS, ", "),
     )
     top.add_argument("--version", action="version", version=f"iconha-tui {__version__}")
     top.add_argument("--state-dir", type=Path, metavar="DIR", help="where specs, journals and transcripts live")
@@ -106,9 +102,7 @@ def parser() -> argparse.ArgumentParser:
         help="whether the standby would take over now, live on a terminal; read-only",
         description="Tells whether the standby would take over now, and why not. It only reads; on the standby it tries awseip's "
         "calls of AWS, as dry runs.",
-        epilog="Exit codes: 0 ready; 1 not ready (the address works, there would be no takeover); 2 wrong usage; 3 unknown; "
-        "5 down (nobody has the address); 6 split (two words contradict each other); 7 not built; 130 interrupted. "
-        "Of several clusters the gravest counts: split, down, not ready, unknown, not built.",
+        epilog=f"{told(STATUS_WORDS, '; ')} Of several clusters the gravest counts: split, down, not ready, unknown, not built.",
     )
     status_p.add_argument(
         "name", nargs="?", metavar="NAME", help="a saved cluster; all of them, as a table, when left out"
@@ -153,23 +147,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.func(args)
         return code
     except UsageTrouble as trouble:
-        return _say(trouble, USAGE)
+        return _say(trouble, ExitCode.USAGE)
     except Cancelled as trouble:
-        return _say(trouble, INTERRUPTED)
+        return _say(trouble, ExitCode.INTERRUPTED)
     except Trouble as trouble:
-        from iconha_tui.store import Locked
-
-        return _say(trouble, LOCKED if isinstance(trouble, Locked) else FAILED)
+        return _say(trouble, ExitCode.LOCKED if trouble.code is Code.CLUSTER_LOCKED else ExitCode.FAILED)
     except (KeyboardInterrupt, EOFError):  # ctrl+c, or ctrl+d at a question
         print("Interrupted. Start it again: it goes on where things stand.", file=sys.stderr)
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return ExitCode.FAILED
     except OSError as error:
         place = str(error.filename or "")[:200]
         remedy = "Mend its permissions or make room, or name another folder with --state-dir."
-        return _say(Trouble(f"{error.strerror or error}.", where=place, remedy=remedy), FAILED)
+        return _say(
+            Trouble(f"{error.strerror or error}.", code=Code.FILE_UNUSABLE, where=place, remedy=remedy), ExitCode.FAILED
+        )
     except Exception as error:
         return _unforeseen(error)
 
@@ -181,7 +175,10 @@ def _unforeseen(error: Exception) -> int:
     logging.getLogger(__name__).critical("An error that was not foreseen", exc_info=error)
     said = log.fit(f"{type(error).__name__}: {error}")
     remedy = "The log file (`iconha-tui where`) has the details; `iconha-tui report` packs them for whoever mends it."
-    return _say(Trouble(f"An error that this program did not foresee: {said}.", remedy=remedy), FAILED)
+    return _say(
+        Trouble(f"An error that this program did not foresee: {said}.", code=Code.UNFORESEEN, remedy=remedy),
+        ExitCode.FAILED,
+    )
 
 
 def _say(trouble: Trouble, code: int) -> int:
@@ -210,7 +207,7 @@ def wizard(args: argparse.Namespace) -> int:
             "`iconha-tui plan SPEC` shows first what it would do.",
             file=sys.stderr,
         )
-        return USAGE
+        return ExitCode.USAGE
     from iconha_tui.app import IconhaApp
     from iconha_tui.config import Config, standard_file
 
@@ -229,7 +226,7 @@ def wizard(args: argparse.Namespace) -> int:
     app.run()
     if app.farewell:
         print(app.farewell, end="")
-    return app.return_code or DONE
+    return app.return_code or ExitCode.DONE
 
 
 def run(args: argparse.Namespace) -> int:
@@ -270,7 +267,7 @@ def status(args: argparse.Namespace) -> int:
 
         app = IconhaApp(store, args.name, start="status", config=Config(standard_file()))
         app.run()
-        return app.return_code or DONE
+        return app.return_code or ExitCode.DONE
     from iconha_tui.lines import show_status
 
     return show_status(store, names, watch=args.watch, as_json=args.json)
@@ -285,14 +282,17 @@ def corosync_check(args: argparse.Namespace) -> int:
             content = file.read(4 * MAX_CHARACTERS + 1)
     except OSError as error:
         raise SpecTrouble(
-            f"Cannot be read: {error.strerror}.", where=args.file, remedy="Name a corosync.conf."
+            f"Cannot be read: {error.strerror}.",
+            code=Code.FILE_UNUSABLE,
+            where=args.file,
+            remedy="Name a corosync.conf.",
         ) from error
     found = check(content.decode(errors="replace"))
     for finding in found:
         print(f"{name}:{finding.line}:{finding.column}: {finding.severity}: {finding.message}")
     if not found:
         print(f"{name}: nothing to object to")
-    return FAILED if has_errors(found) else DONE
+    return ExitCode.FAILED if has_errors(found) else ExitCode.DONE
 
 
 def report(args: argparse.Namespace) -> int:
@@ -304,7 +304,7 @@ def report(args: argparse.Namespace) -> int:
     path, manifest = reports.make(store, name, args.output)
     print(manifest)
     print(f"Written to {sentence(str(path))}, for your eyes alone until you send it.")
-    return DONE
+    return ExitCode.DONE
 
 
 def where(args: argparse.Namespace) -> int:
@@ -317,7 +317,7 @@ def where(args: argparse.Namespace) -> int:
     for name in store.names():
         print(f"cluster   {sentence(str(store.folder(name)))}")
     print(f"log       {sentence(str(store.log_file))}")
-    return DONE
+    return ExitCode.DONE
 
 
 def _spec(named: Path) -> Spec:

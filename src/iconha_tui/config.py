@@ -8,6 +8,7 @@ from typing import Any
 
 from platformdirs import user_config_path
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 APP = "iconha-tui"
@@ -115,7 +116,9 @@ class Config:
         except FileNotFoundError:
             document = tomlkit.document()
         except (OSError, ValueError) as error:
-            raise Trouble("It cannot be read any more.", where=str(self.file), remedy="Mend it.") from error
+            raise Trouble(
+                "It cannot be read any more.", code=Code.FILE_UNUSABLE, where=str(self.file), remedy="Mend it."
+            ) from error
         for place, value in chosen.items():
             table: Any = document
             for name in place[:-1]:

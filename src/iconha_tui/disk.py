@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 _REMEDIES = {
@@ -43,7 +44,7 @@ def trouble(what: str, path: Path, error: OSError) -> Trouble:
     """What the operator is told of an OSError. what: the beginning of the sentence, as in "Cannot be read"."""
     reason = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0, _ELSE)
-    return Trouble(f"{what}: {reason}.", where=str(path), remedy=remedy)
+    return Trouble(f"{what}: {reason}.", code=Code.FILE_UNUSABLE, where=str(path), remedy=remedy)
 
 
 def make_folder(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Literal
 
+from iconha_tui.error_codes import Code
 from iconha_tui.text import clean_block, sentence
 
 log = logging.getLogger(__name__)
@@ -18,13 +19,19 @@ class Trouble(Exception):
 
     what: one sentence, without the place. where: a node's name, an API call or a file; "" where it has none.
     remedy: one sentence that says what to do now. detail: last lines of output, for the screen that opens the failure.
+    code: its kind, which callers decide by. A plain Trouble is given one where it is made; a subclass may have one of its own.
     transient: it may pass by itself, as when a machine is still booting. Parts of it come from nodes, from AWS and out of
     files: whatever is given is cleaned.
     """
 
+    code: Code = Code.UNFORESEEN
     transient = False
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "", detail: str = "") -> None:
+    def __init__(
+        self, what: str, *, code: Code | None = None, where: str = "", remedy: str = "", detail: str = ""
+    ) -> None:
+        if code is not None:
+            self.code = code
         self.what = sentence(what)
         self.where = sentence(where)
         self.remedy = sentence(remedy)
@@ -42,6 +49,7 @@ def unforeseen(error: BaseException, where: str = "") -> Trouble:
     log.error("Unexpected error%s", f" on {where}" if where else "", exc_info=error)
     return Trouble(
         f"An error that this program did not foresee: {type(error).__name__}: {error}.",
+        code=Code.UNFORESEEN,
         where=where,
         remedy="The log file (`iconha-tui where`) has the details; retry, and report it if it stays.",
     )
@@ -50,6 +58,7 @@ def unforeseen(error: BaseException, where: str = "") -> Trouble:
 class Lost(Trouble):
     """The connection to a node broke while a command was running: it may have run to its end."""
 
+    code = Code.CONNECTION_LOST
     transient = True
 
 
@@ -60,12 +69,17 @@ Left = Literal["", "stopped", "running", "unknown"]
 class Cancelled(Trouble):
     """The operator stopped the run. left: what has become of the command that was going on."""
 
+    code = Code.CANCELLED
     left: Left = ""
 
 
 class UsageTrouble(Trouble):
     """The command was given something that it cannot work with: exit code 2."""
 
+    code = Code.USAGE
+
 
 class SpecTrouble(UsageTrouble):
     """The spec cannot be read or does not hold together: exit code 2."""
+
+    code = Code.SPEC_INVALID

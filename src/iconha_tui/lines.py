@@ -38,7 +38,9 @@ from iconha_tui.engine.events import (
 from iconha_tui.engine.foresight import look_at_all
 from iconha_tui.engine.journal import Work
 from iconha_tui.engine.step import Stage, Step, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble, UsageTrouble
+from iconha_tui.exit_codes import OF_RUN, OF_VERDICT, ExitCode
 from iconha_tui.preflight import Found, look
 from iconha_tui.session import Session
 from iconha_tui.signals import Signals
@@ -49,9 +51,6 @@ from iconha_tui.terminal import ask_code
 
 if TYPE_CHECKING:
     from iconha_tui.status import Report
-
-CODES = {"done": 0, "skipped": 0, "failed": 1, "blocked": 3, "cancelled": 130, "todo": 3}
-"""Outcome of a run -> exit code."""
 
 
 def run_lines(
@@ -75,7 +74,11 @@ def run_lines(
     for step in skip:
         check_skip(step)
     if not yes and not sys.stdin.isatty():
-        raise UsageTrouble("A run without a terminal asks nothing.", remedy="Look at `plan` first, then add --yes.")
+        raise UsageTrouble(
+            "A run without a terminal asks nothing.",
+            code=Code.NOT_CONFIRMED,
+            remedy="Look at `plan` first, then add --yes.",
+        )
     printer = JsonLines() if as_json else Lines()
     progress = store.progress(spec.name)
     if progress.note and not as_json:
@@ -83,7 +86,7 @@ def run_lines(
     session = Session(store, spec, confirm_host_key=_accept if yes else _ask)
     session.ask_code = ask_code
     if not yes and not _agreed(session, stages, begun=progress.acted):
-        return CODES["cancelled"]
+        return ExitCode.INTERRUPTED
     controller = RunController(session, look=look)
     if allow_disruption:
         controller.allow = _allow_all
@@ -98,7 +101,7 @@ def run_lines(
             raise ended.trouble
         if ended.summary and until is None and not as_json:
             print(f"\n{ended.summary}", end="")
-        return CODES[ended.outcome]
+        return OF_RUN[ended.outcome]
     finally:
         session.close()
 
@@ -211,10 +214,12 @@ class Lines:
             Text.assemble("  ", (event.outcome, "red"), f" {self._title(event)}"),
             Text(f"    {event.where}: {event.text}" if event.where else f"    {event.text}"),
         ]
+        if event.code:
+            lines.append(Text(f"    code: {event.code}"))
         if event.command:
             lines.append(Text(f"    command: {event.command}"))
         lines += [Text(f"    | {line}") for line in event.tail.splitlines()]
-        cause = cause_of(event.text, event.tail)
+        cause = cause_of(event.code, event.text, event.tail)
         if cause:
             lines.append(Text(f"    why: {cause.why}"))
         if remedy := (cause and cause.remedy) or event.remedy:
@@ -298,7 +303,7 @@ def show_preflight(store: Store, spec: Spec, *, as_json: bool) -> int:
     if not as_json:
         bad = len(ended.findings)
         print(f"\n{f'{bad} to be settled first.' if bad else 'Nothing stands in the way.'} Nothing was changed.")
-    return CODES[ended.outcome]
+    return OF_RUN[ended.outcome]
 
 
 def _finding(found: Found) -> list[Text]:
@@ -400,7 +405,6 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
     """Prints how clusters are. Returns the exit code of the verdict, of several clusters of the gravest; 130 where a watch was
     interrupted."""
     from iconha_tui import status
-    from iconha_tui.status.report import CODES as verdict_codes
     from iconha_tui.status.report import WORST_FIRST
 
     watchers, broken = [], False
@@ -421,7 +425,7 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
         if not watch:
             print(_status_json(reports, names) if as_json else _status_text(reports, names))
             verdicts = {report.verdict for report in reports} | ({"unknown"} if broken else set())
-            return next((verdict_codes[verdict] for verdict in WORST_FIRST if verdict in verdicts), 0)
+            return next((OF_VERDICT[verdict] for verdict in WORST_FIRST if verdict in verdicts), ExitCode.DONE)
         for watcher in watchers:
             watcher.start()
         while True:
@@ -431,7 +435,7 @@ def show_status(store: Store, names: Sequence[str], *, watch: bool, as_json: boo
             time.sleep(status.EVERY)
             reports = [watcher.report() for watcher in watchers]
     except KeyboardInterrupt:
-        return 130
+        return ExitCode.INTERRUPTED
     finally:
         for watcher in watchers:
             watcher.close()

@@ -23,6 +23,7 @@ from pathlib import Path
 from iconha_tui import __version__, disk
 from iconha_tui.cluster.shells import SHELLS
 from iconha_tui.engine.step import Vault
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import SpecTrouble, Trouble, UsageTrouble
 from iconha_tui.redact import Redactor
 from iconha_tui.session import Session
@@ -92,7 +93,9 @@ def make(store: Store, name: str, to: Path | None) -> tuple[Path, str]:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     path = (to or Path(f"iconha-report-{name}-{stamp}.tar.gz")).absolute()
     if os.path.lexists(path):
-        raise UsageTrouble("There is a file of that name.", where=str(path), remedy="Name another with -o.")
+        raise UsageTrouble(
+            "There is a file of that name.", code=Code.NAME_TAKEN, where=str(path), remedy="Name another with -o."
+        )
     report = Report()
     report.take("versions.txt", _versions())
     _take_files(store, name, report)

@@ -14,6 +14,7 @@ from iconha_tui.cloud.sentences import ask_nobody
 from iconha_tui.cloud.stoppable import StoppableCloud, stoppable
 from iconha_tui.engine.ports import AskCode, Cloud, Node
 from iconha_tui.engine.step import Context, Vault
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
 from iconha_tui.store import Editing, Store
@@ -186,6 +187,7 @@ class Session:
             if not host:
                 raise Unreachable(
                     f"It has no {self.spec.ssh.address} address.",
+                    code=Code.ADDRESS_UNKNOWN,
                     where=node,
                     remedy="Give it one, or choose the other kind of address in the credentials stage.",
                 )

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from iconha_tui import disk
 from iconha_tui.cluster.shells import GUIDE_SHELL, SHELLS
 from iconha_tui.cluster.shells.arguments import KEYWORDS
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import SpecTrouble
 from iconha_tui.text import clean, sentence, shell_path, strip_controls
 
@@ -385,17 +386,25 @@ _REMEDY = "Correct the file and start again."
 def loads(text: str, *, where: str = "spec") -> Spec:
     """Reads a spec from TOML. Raises SpecTrouble with a sentence per fault; nothing that is missing is guessed."""
     if len(text) > MAX_CHARACTERS:
-        raise SpecTrouble(f"It has {len(text)} characters: it is no spec.", where=where, remedy="Name a spec file.")
+        raise SpecTrouble(
+            f"It has {len(text)} characters: it is no spec.",
+            code=Code.SPEC_UNREADABLE,
+            where=where,
+            remedy="Name a spec file.",
+        )
     _whole(text, where)
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise SpecTrouble(f"It is no valid TOML: {said}.", where=where, remedy=_REMEDY) from error
+        raise SpecTrouble(
+            f"It is no valid TOML: {said}.", code=Code.SPEC_UNREADABLE, where=where, remedy=_REMEDY
+        ) from error
     version = data.get("version", FORMAT)
     if isinstance(version, int) and version > FORMAT:
         raise SpecTrouble(
             f"A newer version of this program wrote it: version {version} of the spec, this program reads {FORMAT}.",
+            code=Code.FORMAT_NEWER,
             where=where,
             remedy="Update iconha-tui, or name another spec.",
         )
@@ -409,10 +418,13 @@ def _whole(text: str, where: str) -> None:
     """A file that was cut between two lines would still be valid, and its defaults would pass for what is wanted."""
     lines = text.strip().splitlines() or [""]
     if all(line.lstrip()[:1] in ("", "#") for line in lines):
-        raise SpecTrouble("It is empty.", where=where, remedy="Restore it from a copy, or start a new one.")
+        raise SpecTrouble(
+            "It is empty.", code=Code.SPEC_UNREADABLE, where=where, remedy="Restore it from a copy, or start a new one."
+        )
     if lines[0] == _HEADING and lines[-1] != _END:
         raise SpecTrouble(
             f"It has been cut short: its last line, “{_END}”, is missing.",
+            code=Code.SPEC_UNREADABLE,
             where=where,
             remedy="Restore it from a copy; or write what is missing, and that line.",
         )
@@ -429,11 +441,15 @@ def load(path: Path, *, ours: bool = False) -> Spec:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise SpecTrouble(
-            "Cannot be read: it is not UTF-8 text.", where=str(path), remedy="Restore it from a copy."
+            "Cannot be read: it is not UTF-8 text.",
+            code=Code.SPEC_UNREADABLE,
+            where=str(path),
+            remedy="Restore it from a copy.",
         ) from error
     except OSError as error:
         raise SpecTrouble(
             disk.trouble("Cannot be read", path, error).what,
+            code=Code.SPEC_UNREADABLE,
             where=str(path),
             remedy="Name a spec file, for example one that `plan` shows.",
         ) from error

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from iconha_tui import disk
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble, UsageTrouble
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _NAME = re.compile("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
 
 class Locked(Trouble):
     """Another run holds the cluster, or another wizard has it open: exit code 4."""
+
+    code = Code.CLUSTER_LOCKED
 
 
 class Holder:
@@ -179,6 +182,7 @@ class Store:
             return name or names[0]
         raise UsageTrouble(
             f"There is no saved cluster {name}." if name else "There is no saved cluster.",
+            code=Code.CLUSTER_UNKNOWN,
             remedy="`iconha-tui where` lists them." if names else "Build one with `iconha-tui`.",
         )
 
@@ -207,6 +211,7 @@ class Store:
             raise Trouble(
                 f"What the saved cluster {other} has on AWS is tagged {spec.tagged}: two of that tag would work on the same "
                 "machines.",
+                code=Code.TAG_TAKEN,
                 where=spec.name,
                 remedy="Choose another name.",
             )
@@ -228,7 +233,12 @@ class Store:
             spec = self.spec(name)
             folder = self.folder(new)
             if folder.exists():
-                raise Trouble("There is a folder of that name.", where=str(folder), remedy="Choose another name.")
+                raise Trouble(
+                    "There is a folder of that name.",
+                    code=Code.NAME_TAKEN,
+                    where=str(folder),
+                    remedy="Choose another name.",
+                )
             begun = self._saved(name).begun
             self._move(self.folder(name), folder)
             for lock in ("lock", "editing"):
@@ -248,7 +258,9 @@ class Store:
     def _settled(self, name: str) -> Iterator[None]:
         """A saved cluster on which nobody works, and that nobody has open. Raises Locked, UsageTrouble."""
         if not self.folder(name).exists():  # a lock would make it
-            raise UsageTrouble(f"There is no saved cluster {name}.", remedy="`iconha-tui where` lists them.")
+            raise UsageTrouble(
+                f"There is no saved cluster {name}.", code=Code.CLUSTER_UNKNOWN, remedy="`iconha-tui where` lists them."
+            )
         with self.editing(name), self.lock(name):
             yield
 
@@ -258,7 +270,10 @@ class Store:
             folder.rename(to)
         except OSError as error:
             raise Trouble(
-                f"It cannot be renamed: {error.strerror}.", where=str(folder), remedy="Mend the folder's permissions."
+                f"It cannot be renamed: {error.strerror}.",
+                code=Code.FILE_UNUSABLE,
+                where=str(folder),
+                remedy="Mend the folder's permissions.",
             ) from error
 
     def _tagged(self, tag: str) -> str:

@@ -18,7 +18,7 @@ from wizard import Wizard
 
 from iconha_tui.engine import journal
 from iconha_tui.engine.events import PASSED
-from iconha_tui.lines import CODES
+from iconha_tui.exit_codes import OF_RUN
 from iconha_tui.stages import STAGES
 from iconha_tui.store import Store
 
@@ -176,7 +176,7 @@ class Build:
         assert not progress.interrupted, blow
         assert going.events[-1]["event"] == "RunFinished", blow
         assert going.events[-1]["outcome"] == progress.outcome, blow
-        assert code == CODES[progress.outcome], f"{blow}: {going.said}"
+        assert code == OF_RUN[progress.outcome], f"{blow}: {going.said}"
         assert progress.outcome == "cancelled" or (blow.step == STEPS[-1] and progress.outcome == "done"), blow
 
 

@@ -47,6 +47,6 @@ class Table:
 def sentence(failed: StepFinished | Mapping[str, Any]) -> str:
     """What the operator reads of a step that failed, or of its event: where, what, why, and what to do."""
     event = failed if isinstance(failed, Mapping) else asdict(failed)
-    cause = cause_of(event["text"], event["tail"])
+    cause = cause_of(event["code"], event["text"], event["tail"])
     why, remedy = (cause.why, cause.remedy) if cause else ("", "")
     return " ".join(filter(None, (f"{event['where']}: {event['text']}", why, remedy or event["remedy"])))

@@ -61,7 +61,7 @@ class Going:
         if len(failed) == 2 and failed[1]["step"] == "pair.serves":
             failed.pop()  # how the pair is left
         assert len(failed) == 1, f"{self.events[-3:]}\n{self.said}"
-        cause = cause_of(failed[0]["text"], failed[0]["tail"])
+        cause = cause_of(failed[0]["code"], failed[0]["text"], failed[0]["tail"])
         return {
             **failed[0],
             **({"remedy": cause.remedy} if cause and cause.remedy else {}),

@@ -335,7 +335,7 @@ async def test_the_transcript_is_read_searched_and_left(wizard: Make, world: Wor
     async with app.run_test(size=size, notifications=True) as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         await run_stage(pilot)
         await press(pilot, "t")
         assert isinstance(app.screen, TranscriptScreen)
@@ -363,7 +363,7 @@ async def test_what_is_said_while_the_transcript_is_open_is_added(wizard: Make, 
     async with app.run_test(notifications=True) as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         world.gate.clear()
         await press(pilot, "f5", "t")
         await until(pilot, lambda: isinstance(app.screen, TranscriptScreen))
@@ -383,7 +383,7 @@ async def test_the_transcript_is_saved_for_its_owner_alone_and_overwrites_nothin
     async with app.run_test(notifications=True) as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         await run_stage(pilot)
         await press(pilot, "s")
         await shows(pilot, "./icon-transcript-2")

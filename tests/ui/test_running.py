@@ -9,11 +9,11 @@ from collections.abc import Callable
 import pytest
 from piloted import Pressed, press, rest, text, until
 from textual.content import Content
-from textual.widgets import Input, TabbedContent
+from textual.widgets import Input, Static, TabbedContent
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.control import open_cluster
-from iconha_tui.control.run_controller import RunRequest
+from iconha_tui.errors import Trouble
 from iconha_tui.screens.dialogs import Ask
 from iconha_tui.screens.help import Help
 from iconha_tui.screens.resume import Resume
@@ -27,7 +27,7 @@ from iconha_tui.widgets.glyphs import SPIN
 from iconha_tui.widgets.rail import StageRail
 from iconha_tui.widgets.words import Words
 
-from .conftest import begin, kept, run_stage, shows
+from .conftest import begin, kept, run_before, run_stage, shows
 from .fakes import TITLES, World, stages
 
 Make = Callable[..., IconhaApp]
@@ -55,10 +55,7 @@ async def to(pilot: Pressed, stage: str) -> None:
     await begin(pilot)
     app = pilot.app
     assert isinstance(app, IconhaApp)
-    for each in app.stages[: list(TITLES).index(stage)]:
-        assert app.work.run(RunRequest((each,)))
-        await until(pilot, lambda: not app.work.busy)
-        assert app.cluster.runs.progress.stage(each.name).state == "done"
+    await run_before(pilot, stage)
     app.pages.show_stage(stage)
     await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == stage)
     await until(pilot, lambda: app.screen.query("Form"))
@@ -98,20 +95,23 @@ async def offered(pilot: Pressed, stage: str, first: str, *keys: str) -> None:
     assert not app.work.busy
 
 
+def question(app: IconhaApp) -> str:
+    return str(app.screen.query_one(".dialog-text Static", Static).render())
+
+
 async def test_the_last_stage_of_an_untouched_cluster_runs_nothing_and_offers_those_before_it(
     app: IconhaApp, world: World, size: tuple[int, int]
 ) -> None:
     async with app.run_test(size=size) as pilot:
         await begin(pilot)
         await offered(pilot, "elastic_ip", "credentials", "f5")
-        said = " ".join(text(app).split())
-        assert "“Elastic IP” builds on “Credentials”, which has not been run yet." in said
+        assert "“Elastic IP” builds on “Credentials”, which has not been run yet." in question(app)
         await press(pilot, "n")
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
         assert app.screen.stage.name == "elastic_ip"
         assert not app.work.busy
         assert not world.commands
-        assert not app.cluster.runs.progress.stages
+        assert {entry.state for entry in app.cluster.runs.progress.stages.values()} == {"todo"}
 
 
 async def test_a_yes_to_the_offer_runs_all_stages_up_to_the_one_that_was_asked_for(
@@ -127,12 +127,9 @@ async def test_a_yes_to_the_offer_runs_all_stages_up_to_the_one_that_was_asked_f
         assert app.screen.query_one(TabbedContent).active == "progress"
         world.gate.set()
         await until(pilot, lambda: not app.work.busy)
-        progress = app.cluster.runs.progress
-        assert {name: entry.state for name, entry in progress.stages.items()} == {
-            "credentials": "done",
-            "instances": "done",
-            "packages": "done",
-        }
+        ended = {name: entry.state for name, entry in app.cluster.runs.progress.stages.items()}
+        assert [name for name in TITLES if ended[name] == "done"] == ["credentials", "instances", "packages"]
+        assert {ended[name] for name in list(TITLES)[3:]} == {"todo"}
         await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "packages")
 
 
@@ -140,7 +137,7 @@ async def test_the_offer_begins_at_the_first_stage_that_is_missing(app: IconhaAp
     async with app.run_test(size=(80, 24)) as pilot:
         await to(pilot, "instances")
         await offered(pilot, "corosync", "instances", "f12")
-        assert "from “Instances and ports” to “Elastic IP” in order" in " ".join(text(app).split())
+        assert "runs the stages from “Instances and ports” to “Elastic IP” in order" in question(app)
 
 
 async def test_a_stage_whose_predecessor_has_failed_since_it_was_done_may_be_tried(
@@ -148,12 +145,12 @@ async def test_a_stage_whose_predecessor_has_failed_since_it_was_done_may_be_tri
 ) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await to(pilot, "instances")
-        world.cloud_trouble = True
+        world.cloud_trouble = Trouble("Denied.")
         app.pages.show_stage("credentials")
         await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "credentials")
         await run_stage(pilot)
         assert app.cluster.runs.progress.stage("credentials").state == "blocked"
-        world.cloud_trouble = False
+        world.cloud_trouble = None
         app.pages.show_stage("instances")
         await until(pilot, lambda: isinstance(app.screen, StageScreen) and app.screen.stage.name == "instances")
         await run_stage(pilot)
@@ -331,10 +328,7 @@ async def test_the_second_cluster_is_estimated_by_the_first(
 
 async def test_the_rail_is_one_line_that_is_never_cut(app: IconhaApp, world: World) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
-        await begin(pilot)
-        await run_stage(pilot)
-        app.pages.show_stage("awscli")  # the longest title
-        await rest(pilot)
+        await to(pilot, "awscli")  # the longest title
         await held(pilot, world)
         for width in (80, 70, 60, 120, 80):
             await pilot.resize_terminal(width, 24)

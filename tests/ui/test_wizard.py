@@ -29,7 +29,7 @@ from iconha_tui.widgets.fields import ChoiceField, TextField
 from iconha_tui.widgets.output import TargetLog
 from iconha_tui.widgets.preview import CommandPreview
 
-from .conftest import begin, run_stage, shows
+from .conftest import begin, run_before, run_stage, shows
 from .fakes import TITLES, World
 
 Make = Callable[..., IconhaApp]
@@ -77,7 +77,7 @@ async def test_a_second_run_changes_nothing_and_says_so(wizard: Make, world: Wor
     async with app.run_test() as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         await run_stage(pilot)
         ran = list(world.commands)
         await run_stage(pilot)
@@ -144,6 +144,7 @@ async def test_a_node_that_was_renamed_has_its_pane_and_its_file_under_the_new_n
         name.focus()
         await press(pilot, "end", "ctrl+u", *"standby", *["f8"] * 3)
         await shows(pilot, "standby without addresses")
+        await run_before(pilot, "corosync")
         await run_stage(pilot)
         assert [log.target for log in app.screen.query(TargetLog) if log.target != "aws"] == ["PRep-01", "standby"]
 
@@ -449,7 +450,7 @@ async def test_output_of_both_nodes_and_its_tabs(wizard: Make, world: World, siz
     async with app.run_test(size=size) as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         await run_stage(pilot)
         wide = size[0] >= 100
         await shows(pilot, "PRep-01: Setting up corosync")
@@ -464,8 +465,9 @@ async def test_follow_mode_ends_when_scrolled_up_and_returns_at_the_end(wizard: 
     world.lines = [f"line {n}" for n in range(200)]
     async with app.run_test() as pilot:
         await begin(pilot)
-        await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await run_before(pilot, "packages")
+        app.pages.show_stage("packages")
+        await rest(pilot)
         await run_stage(pilot)
         log = app.screen.query(TargetLog).first()
         assert log.following
@@ -489,7 +491,7 @@ async def test_all_lines_reach_the_transcript_and_the_end_of_the_pane(wizard: Ma
     async with app.run_test() as pilot:
         await begin(pilot)
         await run_stage(pilot)
-        await press(pilot, "f8", "f8")
+        await press(pilot, "f8")
         await run_stage(pilot)
         log = app.screen.query(TargetLog).first()
         assert len(log.text.lines) <= 10_000

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import BotoCoreError, EndpointConnectionError, SSLError
+from stage_world import ONE
 
-from iconha_tui.causes import KNOWN, Cause, cause_of
+from iconha_tui.causes import KNOWN, OURS, Cause, cause_of
 from iconha_tui.cli import STAGE_NAMES
+from iconha_tui.cloud.client import _unreached
+from iconha_tui.cloud.sentences import trouble as aws
+from iconha_tui.error_codes import Code
+from iconha_tui.errors import Trouble
+from iconha_tui.remote.connection import Endpoint, LoginRefused, _dial_trouble
+from iconha_tui.remote.host_keys import HostKeyRejected
+from iconha_tui.remote.shell import not_started
 from iconha_tui.spec import Spec
 from iconha_tui.widgets.form import value_at
 
@@ -27,7 +36,6 @@ SAID = {
     "E: Sub-process /usr/bin/dpkg returned an error code (1)": "file system of the node is full",
     "sudo: a password is required": "may not run commands as root without a password",
     "sudo: a terminal is required to read the password; either use the -S option": "may not run commands as root",
-    "sudo refused ubuntu.": "may not run commands as root",
     "Err:1 http://archive.example/ubuntu jammy InRelease\n  Temporary failure resolving 'archive.example'": (
         "cannot turn names into addresses"
     ),
@@ -60,8 +68,6 @@ SAID = {
     ),
     "E: Sub-process /usr/bin/dpkg returned an error code (2)": "own installation script",
     "ubuntu@198.51.100.7: Permission denied (publickey).": "knows none of the keys",
-    "The login as ubuntu with ~/.ssh/id_ed25519 was refused.": "knows none of the keys",
-    "203.0.113.4 port 22 did not answer within 15 s.": "Packets to the node get lost",
     "DescribeAddresses: refused: An error occurred (UnauthorizedOperation) when calling the DescribeAddresses operation: "
     "You are not authorized to perform this operation.": "does not allow DescribeAddresses.",
     "AssociateAddress: refused: An error occurred (UnauthorizedOperation) when calling the AssociateAddress operation: "
@@ -74,14 +80,6 @@ SAID = {
         "have expired"
     ),
     "An error occurred (RequestExpired) when calling the DescribeInstances operation: Request has expired.": "clock",
-    "AWS refuses the request as too old or from the future.": "The clock of this machine",
-    "The certificate of the API is not of this time.\nSSL validation failed for https://sts.us-east-1.amazonaws.com/ [SSL: "
-    "CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:992)": "The clock of this machine",
-    'The API of region us-east-9 does not answer.\nCould not connect to the endpoint URL: "https://ec2.us-east-9.amazonaws"': (
-        "no way from this machine"
-    ),
-    "With the nodes' keys: AWS does not know this access key.": "The keys that the nodes are to use",
-    "AWS does not know this access key.": "The keys that this machine signs in",
     "An error occurred (AuthFailure) when calling the DescribeInstances operation: AWS was not able to validate the "
     "provided access credentials": "does not know the keys on the node",
     'Unable to locate credentials. You can configure credentials by running "aws configure".': "neither keys nor a role",
@@ -105,11 +103,47 @@ SAID = {
 }
 
 
+def unreached(error: BotoCoreError) -> Trouble:
+    return _unreached("ec2", "us-east-9", error)
+
+
+def dialled(error: OSError) -> Trouble:
+    return _dial_trouble(ONE, Endpoint("203.0.113.4", 22, "i-1"), error, 15)
+
+
 @pytest.mark.parametrize(("said", "why"), SAID.items(), ids=[text[:40] for text in SAID])
 def test_the_programs_own_words_are_explained(said: str, why: str) -> None:
-    cause = cause_of("The command ended with exit code 100.", said)
+    cause = cause_of(Code.COMMAND_FAILED, "The command ended with exit code 100.", said)
     assert cause is not None
     assert why in cause.why
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why", "field"),
+    [
+        (aws("ec2", "describe_instances", "RequestExpired", ""), "The clock of this machine", ""),
+        (
+            aws("ec2", "describe_instances", "InvalidClientTokenId", ""),
+            "The keys that this machine signs in",
+            "aws.profile",
+        ),
+        (aws("sts", "get_caller_identity", "ExpiredToken", ""), "A sign-in to AWS lasts some hours", "aws.profile"),
+        (unreached(EndpointConnectionError(endpoint_url="https://x")), "no way from this machine", "aws.region"),
+        (unreached(SSLError(endpoint_url="x", error="certificate has expired")), "The clock of this machine", ""),
+        (not_started(ONE, "ubuntu", True, "sudo: a password is required"), "may not run commands as root", "ssh.user"),
+        (LoginRefused("No.", where=ONE), "knows none of the keys", "ssh.key_file"),
+        (dialled(TimeoutError()), "Packets to the node get lost", "instances.ssh_cidr"),
+        (HostKeyRejected("Another.", where=ONE), "Another machine than the one", ""),
+    ],
+    ids=lambda value: value.code if isinstance(value, Trouble) else "",
+)
+def test_an_error_of_this_program_is_explained_by_its_code_whatever_it_says(
+    trouble: Trouble, why: str, field: str
+) -> None:
+    cause = cause_of(trouble.code, "Other words.", "No space left on device")
+    assert cause is not None
+    assert why in cause.why
+    assert cause.field == field
 
 
 @pytest.mark.parametrize(
@@ -123,10 +157,10 @@ def test_the_programs_own_words_are_explained(said: str, why: str) -> None:
     ],
 )
 def test_nothing_is_made_up_where_nothing_is_known(said: str) -> None:
-    assert cause_of(said) is None
+    assert cause_of("", said) is None
 
 
-@pytest.mark.parametrize("cause", KNOWN, ids=lambda cause: cause.why[:40])
+@pytest.mark.parametrize("cause", [*OURS.values(), *KNOWN.values()], ids=lambda cause: cause.why[:40])
 def test_a_cause_is_a_sentence_and_its_setting_exists(cause: Cause) -> None:
     assert cause.why.endswith(".")
     assert not cause.remedy or cause.remedy.endswith(".")

@@ -551,7 +551,7 @@ def test_a_journal_says_how_much_of_it_is_damaged(store: Store, content: bytes, 
 def test_a_journal_of_a_newer_version_is_refused_and_stays_as_it_is(store: Store) -> None:
     book(store.make("icon"), *BEFORE)
     path = store.folder("icon") / "journal.jsonl"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    path.write_text(path.read_text().replace('"format": 3', '"format": 4'))
     before = path.read_bytes()
     for use in (lambda: store.progress("icon"), lambda: Journal(store.folder("icon"))):
         with pytest.raises(Trouble, match="A newer version of this program wrote it") as caught:

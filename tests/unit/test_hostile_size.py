@@ -126,7 +126,7 @@ NODES_SAY = {
         lambda text: Redactor(lambda each: each).clean(text),
         'name="passw" value="x" 10.0.0.1 a@b.c AKIA secret_key=x arn:aws:iam::1:u/x 1:2:3 -----BEGIN :// authorization: \n',
     ),
-    "a cause": (lambda text: cause_of(text, text), "sudo: Could not connect to x:1 ( Release file x\n"),
+    "a cause": (lambda text: cause_of("", text, text), "sudo: Could not connect to x:1 ( Release file x\n"),
 }
 """What reads it -> the reader, and what a hostile node repeats."""
 

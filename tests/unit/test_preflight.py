@@ -10,6 +10,7 @@ import pytest
 from stage_world import ONE, TWO, World, rules, spec_with
 from test_stage_nodes import PACKAGE_DEFAULT
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.preflight import Found, node
 from iconha_tui.spec import Spec
@@ -216,16 +217,16 @@ def test_a_node_that_does_not_answer_may_be_booting_or_behind_a_port_that_a_run_
 
 
 @pytest.mark.parametrize(
-    ("what", "field"),
+    ("code", "field"),
     [
-        ("sudo refused ubuntu.", "ssh.user"),
-        ("The login as ubuntu was refused.", "ssh.key_file"),
-        ("The host key of PRep-01 has changed.", ""),
+        (Code.SUDO_REFUSED, "ssh.user"),
+        (Code.SSH_LOGIN_REFUSED, "ssh.key_file"),
+        (Code.HOST_KEY_CHANGED, ""),
     ],
 )
-def test_a_login_that_fails_is_told_with_its_remedy(what: str, field: str) -> None:
-    (found,) = looked(Trouble(what, where=ONE, remedy="Do this."))
-    assert (found.state, found.text, found.field) == ("stands_in_the_way", what, field)
+def test_a_login_that_fails_is_told_with_its_code_and_remedy(code: Code, field: str) -> None:
+    (found,) = looked(Trouble("It is so.", code=code, where=ONE, remedy="Do this."))
+    assert (found.state, found.code, found.field) == ("stands_in_the_way", code, field)
     assert found.remedy
 
 

@@ -107,7 +107,7 @@ def test_findings_are_events_of_their_own(
         assert told.pop("at") > 0
         assert told == {
             "event": "Found", "where": "PRep-02", "what": "Disk", "state": "stands_in_the_way", "text": "/var is full",
-            "remedy": "Make room.", "stage": "instances", "field": "instances.volume_gib",
+            "remedy": "Make room.", "stage": "instances", "field": "instances.volume_gib", "code": "",
         }  # fmt: skip
 
 

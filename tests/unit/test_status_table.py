@@ -6,7 +6,7 @@ import re
 
 from status_faults import EXIT_CODES, FAULTS, PAGE, page
 
-from iconha_tui.status.report import CODES
+from iconha_tui.exit_codes import OF_VERDICT
 
 
 def test_the_table_is_up_to_date() -> None:
@@ -17,8 +17,8 @@ def test_the_table_is_up_to_date() -> None:
 
 
 def test_every_verdict_is_made_with_the_exit_code_that_the_page_promises() -> None:
-    assert CODES == EXIT_CODES
-    assert {fault.verdict for fault in FAULTS} == set(CODES)
+    assert OF_VERDICT == EXIT_CODES
+    assert {fault.verdict for fault in FAULTS} == set(OF_VERDICT)
 
 
 def test_every_reason_of_the_table_is_explained_on_the_page() -> None:

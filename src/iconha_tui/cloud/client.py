@@ -31,6 +31,7 @@ from botocore.parsers import ResponseParserError
 from iconha_tui import log
 from iconha_tui.cloud.credentials import CONFIG, SignIn
 from iconha_tui.cloud.sentences import iam_action, role_refused, trouble
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.masking import Masks
 from iconha_tui.spec import Aws
@@ -80,6 +81,7 @@ class Client:
         except ResponseParserError as error:  # no BotoCoreError; its words are what was answered, a page of HTML
             raise Trouble(
                 f"What answers as the API of region {self._region} is not AWS.",
+                code=Code.AWS_IMPOSTOR,
                 where=where,
                 remedy="Check the region's name, and whether a proxy or DNS of this network answers in its place.",
                 detail=self._said(str(error)),
@@ -87,7 +89,11 @@ class Client:
         except BotoCoreError as error:
             found = _unreached(where, self._region, error)
             raise Trouble(
-                self._said(found.what), where=found.where, remedy=found.remedy, detail=self._said(found.detail)
+                self._said(found.what),
+                code=found.code,
+                where=found.where,
+                remedy=found.remedy,
+                detail=self._said(found.detail),
             ) from error
 
     def _signed_in(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -150,6 +156,7 @@ def _session(aws: Aws, sign_in: SignIn, masks: Masks, whose: str = "") -> botoco
     except ProfileNotFound as error:
         raise Trouble(
             f"There is no AWS profile {aws.profile!r}{whose}.",
+            code=Code.AWS_PROFILE_UNKNOWN,
             where=aws.config_file or "~/.aws/config",
             remedy=f"Choose another profile{whose} in the credentials stage, or make it with "
             f"`{aws.command('configure')}`.",
@@ -157,6 +164,7 @@ def _session(aws: Aws, sign_in: SignIn, masks: Masks, whose: str = "") -> botoco
     except BotoCoreError as error:
         raise Trouble(
             f"{str(error).rstrip('.')}.",
+            code=Code.AWS_PROFILE_UNUSABLE,
             where=aws.config_file or "~/.aws/config",
             remedy="Correct the AWS config file, or name another.",
         ) from error
@@ -172,10 +180,16 @@ def profile_keys(aws: Aws, profile: str) -> tuple[str, str]:
         raise _unreached("credentials", aws.region, error) from error
     remedy = "Name a profile with an access key of an IAM user, type the keys in, or choose the instances' role."
     if credentials is None:
-        raise Trouble(f"The AWS profile {profile!r} has no keys.", where="credentials", remedy=remedy)
+        raise Trouble(
+            f"The AWS profile {profile!r} has no keys.",
+            code=Code.AWS_PROFILE_UNUSABLE,
+            where="credentials",
+            remedy=remedy,
+        )
     if isinstance(credentials, RefreshableCredentials) or credentials.token:  # the former are not even signed in with
         raise Trouble(
             f"The AWS profile {profile!r} has temporary keys; on the nodes they would expire.",
+            code=Code.AWS_PROFILE_UNUSABLE,
             where="credentials",
             remedy=remedy,
         )
@@ -204,12 +218,14 @@ def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
         case NoCredentialsError() | PartialCredentialsError():
             return Trouble(
                 "No AWS credentials were found.",
+                code=Code.AWS_KEYS_MISSING,
                 where=where,
                 remedy="Name a profile or type keys in the credentials stage, or set AWS_PROFILE.",
             )
         case EndpointConnectionError() | ConnectTimeoutError() | ReadTimeoutError() | ConnectionClosedError():
             return Trouble(
                 f"The API of region {region} does not answer.",
+                code=Code.AWS_UNREACHABLE,
                 where=where,
                 remedy="Check the region's name and this machine's network, then retry.",
                 detail=str(error),
@@ -217,6 +233,7 @@ def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
         case SSLError() if re.search("not yet valid|has expired", str(error)):
             return Trouble(
                 "The certificate of the API is not of this time.",
+                code=Code.AWS_CERTIFICATE_DATE,
                 where=where,
                 remedy="Set this machine's clock right, or mend the proxy in between; then retry.",
                 detail=str(error),
@@ -224,16 +241,23 @@ def _unreached(where: str, region: str, error: BotoCoreError) -> Trouble:
         case SSLError():
             return Trouble(
                 "The certificate of the API is not trusted.",
+                code=Code.AWS_CERTIFICATE_UNTRUSTED,
                 where=where,
                 remedy="Check this machine's CA certificates (AWS_CA_BUNDLE) and any proxy in between, then retry.",
                 detail=str(error),
             )
         case NoRegionError():
-            return Trouble("No region is set.", where=where, remedy="Choose one in the credentials stage.")
+            return Trouble(
+                "No region is set.",
+                code=Code.AWS_REGION_MISSING,
+                where=where,
+                remedy="Choose one in the credentials stage.",
+            )
         case _:
             text = str(error).rstrip(".")
             return Trouble(
                 f"{text}.",
+                code=Code.AWS_ERROR,
                 where=where,
                 remedy="Check the credentials stage (for SSO: `aws sso login --profile NAME`), then retry.",
             )

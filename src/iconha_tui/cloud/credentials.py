@@ -33,6 +33,7 @@ from iconha_tui.cloud.sentences import ask_nobody
 from iconha_tui.cloud.stoppable import cancel_of_this_call
 from iconha_tui.engine.cancel import TICK
 from iconha_tui.engine.ports import AskCode
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 
 # botocore waits 60 s to connect and 60 s to read: too long for a person at a screen.
@@ -119,6 +120,7 @@ class _Process(ProcessProvider):
         except ValueError as error:
             raise Trouble(
                 f"The credential_process of the AWS profile cannot be read: {error}.",
+                code=Code.AWS_PROFILE_UNUSABLE,
                 where=_WHERE,
                 remedy="Correct it in the AWS config file.",
             ) from error
@@ -189,6 +191,7 @@ class CredentialProcess:
     def _trouble(self, what: str, said: str = "") -> Trouble:
         return Trouble(
             f"The credential_process {self._name} of the AWS profile {what}",
+            code=Code.AWS_PROFILE_UNUSABLE,
             where=_WHERE,
             remedy="It runs without a terminal and can ask nothing there: sign in by hand first, so that it answers by itself; "
             "or name another profile.",

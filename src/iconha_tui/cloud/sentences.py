@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 
 _KEYS = "Check the keys or the profile in the credentials stage."
@@ -81,6 +82,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 """AWS error code -> (what happened, what to do). Codes: EC2 API Reference, "Error codes"; STS "Common errors"."""
 
+CODES: dict[str, Code] = {
+    "AuthFailure": Code.AWS_KEYS_REFUSED,
+    "InvalidClientTokenId": Code.AWS_KEYS_REFUSED,
+    "UnrecognizedClientException": Code.AWS_KEYS_REFUSED,
+    "SignatureDoesNotMatch": Code.AWS_KEYS_REFUSED,
+    "IncompleteSignature": Code.AWS_KEYS_REFUSED,
+    "ExpiredToken": Code.AWS_SESSION_EXPIRED,
+    "ExpiredTokenException": Code.AWS_SESSION_EXPIRED,
+    "RequestExpired": Code.AWS_CLOCK_WRONG,
+    "RequestTimeTooSkewed": Code.AWS_CLOCK_WRONG,
+    "AddressLimitExceeded": Code.AWS_QUOTA,
+    "InstanceLimitExceeded": Code.AWS_QUOTA,
+    "VcpuLimitExceeded": Code.AWS_QUOTA,
+    "InsufficientInstanceCapacity": Code.AWS_NO_CAPACITY,
+    "InvalidInstanceID.Malformed": Code.AWS_NOT_FOUND,
+    "RequestLimitExceeded": Code.AWS_THROTTLED,
+    "Throttling": Code.AWS_THROTTLED,
+}
+"""AWS error code -> ours. Other codes are `.NotFound`, or AWS_ERROR."""
+
 DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
 
 
@@ -90,11 +111,17 @@ def iam_action(service: str, operation: str) -> str:
 
 
 class AwsTrouble(Trouble):
-    """An error answer of AWS. code: as AWS names it."""
+    """An error answer of AWS. aws_code: as AWS names it."""
 
-    def __init__(self, code: str, what: str, *, where: str, remedy: str, detail: str) -> None:
-        super().__init__(what, where=where, remedy=remedy, detail=detail)
-        self.code = code
+    def __init__(self, aws_code: str, what: str, *, where: str, remedy: str, detail: str) -> None:
+        super().__init__(what, code=_code(aws_code), where=where, remedy=remedy, detail=detail)
+        self.aws_code = aws_code
+
+
+def _code(aws_code: str) -> Code:
+    if aws_code in DENIED:
+        return Code.AWS_DENIED
+    return CODES.get(aws_code, Code.AWS_NOT_FOUND if aws_code.endswith(".NotFound") else Code.AWS_ERROR)
 
 
 def trouble(service: str, operation: str, code: str, message: str) -> AwsTrouble:
@@ -126,6 +153,7 @@ def ask_nobody(device: str, _cancel: object) -> str:
     """An `engine.ports.AskCode` for where nobody can be asked for an MFA code. Raises Trouble."""
     raise Trouble(
         f"AWS wants the code of the MFA device {device}, and there is no terminal here to ask for it.",
+        code=Code.AWS_MFA_CODE,
         where="sts:AssumeRole",
         remedy="Sign in first and put the temporary keys into the environment, or name a profile that needs no MFA code.",
     )
@@ -148,6 +176,7 @@ def role_refused(code: str, message: str) -> Trouble:
     if code == "AccessDenied" and "MultiFactorAuthentication" in message:
         return Trouble(
             "AWS does not accept this MFA code.",
+            code=Code.AWS_MFA_CODE,
             where="sts:AssumeRole",
             remedy="A code is taken once: wait for the next one, of the device that the profile names (mfa_serial), then retry.",
             detail=message,

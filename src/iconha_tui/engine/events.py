@@ -114,7 +114,8 @@ class Waiting:
 
 @dataclass(frozen=True)
 class StepFinished:
-    """changed: actions were carried out. text: the evidence, or what went wrong. The rest describes a failure."""
+    """changed: actions were carried out. text: the evidence, or what went wrong. The rest describes a failure; code is one of
+    error_codes.Code, "" of a step that passed and in a journal of an older version."""
 
     stage: str
     step: str
@@ -126,6 +127,7 @@ class StepFinished:
     command: str = ""
     tail: str = ""
     remedy: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from iconha_tui.engine.actions import Action, Call, Copy, Run, Upload, waits_for
 from iconha_tui.engine.events import ActionFinished, ActionStarted, ActionStopped, OnEvent, Output
 from iconha_tui.engine.ports import Completed
 from iconha_tui.engine.step import Context
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 
 
@@ -16,7 +17,9 @@ class ActionFailed(Trouble):
     """An action that was carried out and did not succeed. command: it, as an operator may see it."""
 
     def __init__(self, trouble: Trouble, command: str) -> None:
-        super().__init__(trouble.what, where=trouble.where, remedy=trouble.remedy, detail=trouble.detail)
+        super().__init__(
+            trouble.what, code=trouble.code, where=trouble.where, remedy=trouble.remedy, detail=trouble.detail
+        )
         self.command = command
 
 
@@ -28,7 +31,10 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
         shown = ctx.vault.mask(action.shown())
         if missing := waits_for(action):
             raise Trouble(
-                f"{', '.join(missing)} is not known yet.", where=target, remedy="Run the earlier stages first."
+                f"{', '.join(missing)} is not known yet.",
+                code=Code.FACT_UNKNOWN,
+                where=target,
+                remedy="Run the earlier stages first.",
             )
         long = isinstance(action, Run) and action.long
         emit(ActionStarted(stage, step, target, index, len(actions), shown, action.why, long))
@@ -50,7 +56,9 @@ def carry_out(actions: Sequence[Action], ctx: Context, emit: OnEvent, *, stage: 
         if done and isinstance(action, Run) and done.code not in action.ok:
             ended = "ended without an exit code" if done.code == -1 else f"ended with exit code {done.code}"
             detail = ctx.vault.mask(done.tail)
-            raise ActionFailed(Trouble(f"The command {ended}.", where=action.target, detail=detail), shown)
+            raise ActionFailed(
+                Trouble(f"The command {ended}.", code=Code.COMMAND_FAILED, where=action.target, detail=detail), shown
+            )
 
 
 def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], None]) -> Completed | None:
@@ -73,7 +81,9 @@ def _one(action: Action, ctx: Context, key: str, said: Callable[[list[str]], Non
         case Copy():
             copied = ctx.node(action.source).read(action.path)
             if copied is None:
-                raise Trouble(f"{action.path} is not there.", where=action.source, remedy="Retry the stage.")
+                raise Trouble(
+                    f"{action.path} is not there.", code=Code.NODE_FILE, where=action.source, remedy="Retry the stage."
+                )
             ctx.node(action.target).write(action.path, copied, mode=action.mode, owner=action.owner, backup=True)
         case Call():
             ctx.cloud.call(action.service, action.operation, action.params)

@@ -32,12 +32,13 @@ from iconha_tui.engine.events import (
     from_dict,
     to_dict,
 )
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 if TYPE_CHECKING:
     from iconha_tui.spec import Spec
 
-FORMAT = 2
+FORMAT = 3
 """The version of the journal's form; every run's first line has it. A journal of a newer one is refused, never guessed at."""
 
 LINE_BYTES = 1 << 20
@@ -138,6 +139,7 @@ def _record(line: bytes, path: Path) -> Record | None:
         if data.get("format", FORMAT) > FORMAT:
             raise Trouble(
                 "A newer version of this program wrote it; nothing of it is guessed at.",
+                code=Code.FORMAT_NEWER,
                 where=str(path),
                 remedy="Update iconha-tui; or move the file away: a run finds out by itself what is done already.",
             )

@@ -27,6 +27,7 @@ from iconha_tui.engine.events import (
 from iconha_tui.engine.foresight import HOW_TO_ALLOW, disruptive, refusal
 from iconha_tui.engine.interpreter import ActionFailed, carry_out
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Lost, Trouble, unforeseen
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _closed(
     emit(StepStarted(finished.stage, last.id, last.title))
     end = _step(finished.stage, last, ctx, emit, pool, act=not stopped, pass_over=False)
     if end.outcome == "todo":
-        end = replace(end, outcome="failed", remedy=last.remedy(ctx.view))
+        end = replace(end, outcome="failed", remedy=last.remedy(ctx.view), code=str(Code.VERIFY_TIMEOUT))
     emit(end)
     if finished.outcome not in PASSED or end.outcome == "done":
         return finished
@@ -141,10 +142,11 @@ def _step(
     began = time.monotonic()
     changed = False
 
-    def finish(outcome: Outcome, text: str, **more: str) -> StepFinished:
+    def finish(outcome: Outcome, text: str, code: str = "", **more: str) -> StepFinished:
         mask = ctx.vault.mask
         told = {name: mask(value) for name, value in more.items()}
-        return StepFinished(stage, step.id, outcome, changed, round(time.monotonic() - began, 3), mask(text), **told)
+        seconds = round(time.monotonic() - began, 3)
+        return StepFinished(stage, step.id, outcome, changed, seconds, mask(text), code=str(code), **told)
 
     try:
         judge = _at_rest if act else _judge
@@ -152,7 +154,7 @@ def _step(
         if pass_over and not all(isinstance(verdict, Done) for verdict in verdicts.values()):
             return finish("skipped", _left_open(_evidence(verdicts), step))
         if block := _blocked(verdicts):
-            return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
+            return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy, code=block[1].code)
         needed = [target for target, verdict in verdicts.items() if isinstance(verdict, Needed)]
         if needed and not act:
             return finish("todo", _evidence({target: verdicts[target] for target in needed}, of=len(verdicts)))
@@ -161,7 +163,13 @@ def _step(
             plans = {target: step.plan(view, target) for target in needed}
             due = [each for plan in plans.values() for each in disruptive(stage, step.id, plan, ctx)]
             if due and not ctx.permit(due):
-                return finish("blocked", refusal(due), where=due[0].target, remedy=HOW_TO_ALLOW)
+                return finish(
+                    "blocked",
+                    refusal(due),
+                    where=due[0].target,
+                    remedy=HOW_TO_ALLOW,
+                    code=Code.DISRUPTION_REFUSED,
+                )
             changed = any(plans.values())
             _on_all(
                 pool,
@@ -170,13 +178,13 @@ def _step(
             )
             verdicts |= _on_all(pool, needed, lambda target: _settle(stage, step, ctx, emit, target))
             if block := _blocked(verdicts):
-                return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy)
+                return finish("blocked", block[1].why, where=block[0], remedy=block[1].remedy, code=block[1].code)
             for target, verdict in verdicts.items():
                 if isinstance(verdict, Needed):
-                    return finish("failed", verdict.why, where=target, remedy=step.remedy(ctx.view))
+                    return finish("failed", verdict.why, where=target, remedy=step.remedy(ctx.view), code=verdict.code)
         return finish("done", _evidence(verdicts))
     except Cancelled as cancelled:
-        return finish("cancelled", cancelled.what, where=cancelled.where, remedy=cancelled.remedy)
+        return finish("cancelled", cancelled.what, where=cancelled.where, remedy=cancelled.remedy, code=cancelled.code)
     except Trouble as trouble:
         if pass_over:
             return finish("skipped", _left_open(trouble.what, step))
@@ -187,10 +195,11 @@ def _step(
             command=trouble.command if isinstance(trouble, ActionFailed) else "",
             tail=trouble.detail,
             remedy=trouble.remedy or step.remedy(ctx.view),
+            code=trouble.code,
         )
     except Exception as error:  # a plan that cannot be made, for one; what a lane did not foresee is a Trouble already
         told = unforeseen(error)
-        return finish("failed", told.what, remedy=told.remedy)
+        return finish("failed", told.what, remedy=told.remedy, code=told.code)
 
 
 def _judge(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) -> Verdict:
@@ -251,7 +260,7 @@ def _settle(stage: str, step: Step, ctx: Context, emit: OnEvent, target: str) ->
         except Trouble as trouble:
             if time.monotonic() >= end:
                 raise
-            verdict = Needed(str(trouble))
+            verdict = Needed(str(trouble), code=trouble.code)
         left = end - time.monotonic()
         if not isinstance(verdict, Needed) or left <= 0:
             _tell(stage, step, ctx, emit, target, "verify", verdict)

@@ -13,6 +13,7 @@ from iconha_tui import log
 from iconha_tui.engine.actions import Action, Disruptive, Lookup, NodeLookup, Run, SecretRef, Text, unknown
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Cloud, Node
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.masking import Masks
 from iconha_tui.spec import Spec
@@ -34,20 +35,22 @@ class Done:
 @dataclass(frozen=True)
 class Needed:
     """There is work to do. why: what is missing. under_way: the cluster itself is at it, so that a run looks again before it
-    plans anything."""
+    plans anything. code: the kind of error it is where a run stops waiting for it."""
 
     why: str
     facts: Facts = field(default_factory=dict)
     under_way: bool = False
+    code: Code = Code.VERIFY_TIMEOUT
 
 
 @dataclass(frozen=True)
 class Blocked:
-    """Only the operator can go on from here."""
+    """Only the operator can go on from here. code: the kind of error that it is."""
 
     why: str
     remedy: str
     facts: Facts = field(default_factory=dict)
+    code: Code = Code.STEP_BLOCKED
 
 
 Verdict = Done | Needed | Blocked
@@ -85,7 +88,11 @@ class Vault:
     def _value(self, name: str) -> str:
         value = self._secrets.get(name)
         if not value:
-            raise Trouble(f"The secret {name} is not known.", remedy="Enter it in the credentials stage.")
+            raise Trouble(
+                f"The secret {name} is not known.",
+                code=Code.SECRET_MISSING,
+                remedy="Enter it in the credentials stage.",
+            )
         return value
 
     def mask(self, text: str) -> str:
@@ -101,6 +108,7 @@ def _word(name: str, value: str) -> str:
     if not _WORD.fullmatch(value):
         raise Trouble(
             f"{name} is not what such a value looks like: {value[:100]!r}.",
+            code=Code.FACT_INVALID,
             remedy="See where it comes from (AWS, or the node itself) before you go on.",
         )
     return value
@@ -158,7 +166,7 @@ class Context:
         """A fact that a step cannot do without. Raises Trouble when an earlier step has not brought it."""
         value = self.facts.get(name)
         if value is None:
-            raise Trouble(f"{name} is not known yet.", remedy="Run the earlier stages first.")
+            raise Trouble(f"{name} is not known yet.", code=Code.FACT_UNKNOWN, remedy="Run the earlier stages first.")
         return _word(name, str(value))
 
 

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iconha_tui.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from iconha_tui.lab.lab import Lab
-
-DONE, FAILED, USAGE, BLOCKED = 0, 1, 2, 3
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -68,13 +68,13 @@ def guarded(args: argparse.Namespace) -> int:
         code: int = args.lab_handler(args)
     except CannotRun as trouble:
         print(trouble, file=sys.stderr)
-        return BLOCKED
+        return ExitCode.BLOCKED
     except BadName as trouble:
         print(trouble, file=sys.stderr)
-        return USAGE
+        return ExitCode.USAGE
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
-        return FAILED
+        return ExitCode.FAILED
     return code
 
 
@@ -84,7 +84,7 @@ def _up(args: argparse.Namespace) -> int:
     if not started:
         print(f"The lab {args.name} is already running.")
     print(f"The EC2 API is at {lab.endpoint}. AWS config file, with the profile lab: {lab.aws_config_file}")
-    return DONE
+    return ExitCode.DONE
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -98,18 +98,18 @@ def _status(args: argparse.Namespace) -> int:
         print("No instance has been launched.")
     for one in status["elastic_ips"]:
         print(f"Elastic IP {one['address']}  {one['allocation_id']}  held by {one['instance_id'] or 'nobody'}")
-    return DONE
+    return ExitCode.DONE
 
 
 def _spec(args: argparse.Namespace) -> int:
     print(_lab(args).spec(shell=args.shell, name=args.cluster, credentials=args.credentials), end="")
-    return DONE
+    return ExitCode.DONE
 
 
 def _down(args: argparse.Namespace) -> int:
     gone = _lab(args).down()
     print(f"The lab {args.name} is down." if gone else f"There is no lab {args.name}.")
-    return DONE
+    return ExitCode.DONE
 
 
 def _ssh(args: argparse.Namespace) -> int:

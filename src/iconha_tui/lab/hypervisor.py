@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host
 from iconha_tui.lab.shell import as_root, run
@@ -59,7 +60,9 @@ class Hypervisor:
             with contextlib.suppress(Trouble):
                 run([*argv, self.network_name])
                 return Network(self.network_name, vpc, subnet)
-        raise Trouble("No network of 10.64.0.0/10 is free on this machine.", remedy="Take another lab down.")
+        raise Trouble(
+            "No network of 10.64.0.0/10 is free on this machine.", code=Code.LAB_FAILED, remedy="Take another lab down."
+        )
 
     def create(self, instance_id: str, *, image: str, ip: str, mac: str, hostname: str) -> Path:
         """Make an instance's container, stopped, and return the folder in which its root file system is mounted."""
@@ -103,7 +106,11 @@ class Hypervisor:
         deadline = time.monotonic() + timeout
         while container in run(["cat", f"/proc/{monitor}/cmdline"], check=False):
             if time.monotonic() > deadline:
-                raise Trouble(f"Podman does not end with the last run of {name}.", remedy="See `podman ps --all`.")
+                raise Trouble(
+                    f"Podman does not end with the last run of {name}.",
+                    code=Code.LAB_FAILED,
+                    remedy="See `podman ps --all`.",
+                )
             time.sleep(0.05)
 
     def stop(self, instance_id: str, *, force: bool = False) -> None:
@@ -132,6 +139,7 @@ class Hypervisor:
             time.sleep(0.3)
         raise Trouble(
             f"{instance_id} has not booted within {timeout:.0f} s.",
+            code=Code.LAB_FAILED,
             remedy="The image needs systemd and sshd; see the node's journal.",
         )
 
@@ -149,6 +157,7 @@ class Hypervisor:
         if left := self.containers():
             raise Trouble(
                 f"Podman did not remove {len(left)} container(s) of this lab.",
+                code=Code.LAB_FAILED,
                 remedy=f"Look with: podman ps --all --filter label={LABEL}={self.lab_id}",
             )
 

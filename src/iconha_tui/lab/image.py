@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iconha_tui.cluster.shells import SHELLS
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host
 from iconha_tui.lab.shell import as_root, run
@@ -71,7 +72,11 @@ def ensure(suite: str, image: str | None, progress: Progress) -> str:
             run(["podman", "pull", image], timeout=900)
         return image
     if suite not in SUITES:
-        raise Trouble(f"There is no node image for the suite {suite!r}.", remedy=f"Use one of: {', '.join(SUITES)}.")
+        raise Trouble(
+            f"There is no node image for the suite {suite!r}.",
+            code=Code.LAB_FAILED,
+            remedy=f"Use one of: {', '.join(SUITES)}.",
+        )
     name = name_of(suite)
     if not exists(name):
         with _one_at_a_time():
@@ -147,6 +152,7 @@ def _stream(argv: list[str], progress: Progress) -> None:
     if process.returncode != 0:
         raise Trouble(
             f"The node image could not be built: {tail[-1] if tail else 'mmdebstrap says nothing'}",
+            code=Code.LAB_FAILED,
             remedy="Check that `apt-get update` works on this machine, then run `iconha-tui lab up` again.",
             detail="\n".join(tail),
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iconha_tui.cluster.shells import GUIDE_SHELL
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host, image
 from iconha_tui.lab.hypervisor import execute
@@ -65,7 +66,9 @@ class Lab:
         record = Record.read(self.paths.record) if self.running else None
         if record is None:
             raise Trouble(
-                f"The lab {self.name} is not running.", remedy=f"Start it: iconha-tui lab up --name {self.name}"
+                f"The lab {self.name} is not running.",
+                code=Code.LAB_FAILED,
+                remedy=f"Start it: iconha-tui lab up --name {self.name}",
             )
         return record
 
@@ -118,6 +121,7 @@ class Lab:
         tail = self.paths.log.read_text(errors="replace").splitlines()[-12:]
         raise Trouble(
             f"The lab {self.name} did not come up: {tail[-1] if tail else 'its log is empty'}",
+            code=Code.LAB_FAILED,
             remedy=f"The whole log is in {self.paths.log}.",
             detail="\n".join(tail),
         )
@@ -134,7 +138,11 @@ class Lab:
         deadline = time.monotonic() + DOWN_SECONDS
         while is_locked(self.paths.lock) or (record is not None and _is_daemon(record.pid)):
             if time.monotonic() > deadline:
-                raise Trouble(f"The lab {self.name} does not go down.", remedy=f"See {self.paths.log}, and try again.")
+                raise Trouble(
+                    f"The lab {self.name} does not go down.",
+                    code=Code.LAB_FAILED,
+                    remedy=f"See {self.paths.log}, and try again.",
+                )
             time.sleep(0.05)
         run(self._daemon("clean", root=False), timeout=DOWN_SECONDS)
         shutil.rmtree(self.paths.folder, ignore_errors=True)
@@ -158,6 +166,7 @@ class Lab:
             names = ", ".join(one["name"] or one["id"] for one in self.instances()) or "none"
             raise Trouble(
                 f"The lab {self.name} has {'no' if not found else 'more than one'} instance {node!r}.",
+                code=Code.LAB_FAILED,
                 remedy=f"Its instances: {names}.",
             )
         return found[0]
@@ -174,7 +183,11 @@ class Lab:
         """The ssh command line that reaches a node as the operator would. Host keys of a lab are not remembered."""
         instance = self.instance(node)
         if not instance["public_ip"]:
-            raise Trouble(f"{node} has no public address: it is {instance['state']}.", remedy="Start it first.")
+            raise Trouble(
+                f"{node} has no public address: it is {instance['state']}.",
+                code=Code.LAB_FAILED,
+                remedy="Start it first.",
+            )
         argv = ["ssh", "-p", str(SSH_PORT), "-i", str(self.key_file), "-o", "IdentitiesOnly=yes"]
         argv += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         # An address that moves away takes its open connections with it, without a word: so end them.
@@ -237,5 +250,7 @@ credentials = "{credentials}"{profile}
                 return bytes(response.read())
         except (urllib.error.URLError, OSError) as error:
             raise Trouble(
-                f"The lab {self.name} does not answer: {error}", remedy="Take it down and up again."
+                f"The lab {self.name} does not answer: {error}",
+                code=Code.LAB_FAILED,
+                remedy="Take it down and up again.",
             ) from None

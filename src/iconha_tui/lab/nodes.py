@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import metadata, netns, seed
 from iconha_tui.lab.hypervisor import Hypervisor
@@ -186,4 +187,8 @@ def _wait_reachable(address: str, timeout: float = 20) -> None:
         with contextlib.suppress(OSError), socket.create_connection((address, 22), timeout=1):
             return
         time.sleep(0.1)
-    raise Trouble(f"sshd at {address} does not answer from the host.", remedy="A packet filter may drop the traffic.")
+    raise Trouble(
+        f"sshd at {address} does not answer from the host.",
+        code=Code.LAB_FAILED,
+        remedy="A packet filter may drop the traffic.",
+    )

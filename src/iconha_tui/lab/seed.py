@@ -12,6 +12,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.lab import host
 from iconha_tui.lab.ca import api_names
@@ -99,7 +100,9 @@ def _chroot(root: Path, argv: list[str], feed: bytes) -> None:
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise Trouble(
-            f"A node's file system could not be prepared: {said}", remedy="Use an image with systemd, sshd and sudo."
+            f"A node's file system could not be prepared: {said}",
+            code=Code.LAB_FAILED,
+            remedy="Use an image with systemd, sshd and sudo.",
         )
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 
@@ -25,12 +26,16 @@ def run(argv: Sequence[str], *, feed: str | None = None, check: bool = True, tim
         )
     except FileNotFoundError as error:
         raise Trouble(
-            f"The program {error.filename} is not installed.", remedy="Run `iconha-tui lab up` for its package."
+            f"The program {error.filename} is not installed.",
+            code=Code.LAB_UNSUPPORTED,
+            remedy="Run `iconha-tui lab up` for its package.",
         ) from None
     except subprocess.TimeoutExpired:
-        raise Trouble(f"`{' '.join(argv[:3])}` did not end within {timeout:.0f} s.", remedy="Try again.") from None
+        raise Trouble(
+            f"`{' '.join(argv[:3])}` did not end within {timeout:.0f} s.", code=Code.LAB_FAILED, remedy="Try again."
+        ) from None
     if check and done.returncode != 0:
         detail = (done.stderr or done.stdout).strip()
         last = detail.splitlines()[-1] if detail else "it says nothing"
-        raise Trouble(f"`{' '.join(argv[:3])}` failed ({done.returncode}): {last}", detail=detail)
+        raise Trouble(f"`{' '.join(argv[:3])}` failed ({done.returncode}): {last}", code=Code.LAB_FAILED, detail=detail)
     return done.stdout

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 NAME_FORM = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -25,9 +26,13 @@ NAME_FORM = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 class BadName(Trouble):
     """What was given cannot be a lab's name. Exit code 2."""
 
+    code = Code.USAGE
+
 
 class CannotRun(Trouble):
     """This machine lacks something that the lab needs; the remedy names the package. Exit code 3."""
+
+    code = Code.LAB_UNSUPPORTED
 
 
 def default_state_dir() -> Path:

@@ -9,6 +9,7 @@ from iconha_tui.cloud.sentences import DENIED, AwsTrouble, iam_action
 from iconha_tui.cloud.sentences import trouble as aws_trouble
 from iconha_tui.engine.actions import Call, replace_unknown, unknown_facts, waits_for
 from iconha_tui.engine.step import AWS, Blocked, Context, Done, Stage, Step
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.preflight.found import Found, State, bad
 from iconha_tui.stages import credentials, instances
@@ -53,7 +54,7 @@ def judge(ctx: Context, stage: Stage, step: Step) -> Iterator[Found]:
         except Cancelled:
             raise
         except Trouble as trouble:
-            if "is not known yet" in trouble.what:
+            if trouble.code is Code.FACT_UNKNOWN:
                 later = "It can be told once the steps before it are done."
                 yield from _calls(ctx, where, step, target, later) or [Found(where, step.title, "not_known", later)]
             else:
@@ -63,7 +64,7 @@ def judge(ctx: Context, stage: Stage, step: Step) -> Iterator[Found]:
         if isinstance(verdict, Done):
             yield Found(where, step.title, "done", verdict.evidence)
         elif isinstance(verdict, Blocked):
-            yield bad(where, step.title, Trouble(verdict.why, remedy=verdict.remedy), stage.name)
+            yield bad(where, step.title, Trouble(verdict.why, code=verdict.code, remedy=verdict.remedy), stage.name)
         else:
             waited_for = Found(where, step.title, "will_be_changed", f"{verdict.why} It is waited for.")
             yield from _calls(ctx, where, step, target, verdict.why) or [waited_for]
@@ -96,15 +97,16 @@ def dry_run(ctx: Context, where: str, step: Step, call: Call, why: str) -> Found
     try:
         ctx.cloud.call(call.service, call.operation, {**_standing_in(params), "DryRun": True})
     except AwsTrouble as trouble:
-        if trouble.code != "DryRunOperation":
+        if trouble.aws_code != "DryRunOperation":
             if not missing:
                 return bad(where, step.title, trouble, "instances", lead=why)
-            if trouble.code not in DENIED:
+            if trouble.aws_code not in DENIED:
                 return later
             refused = bad(where, step.title, trouble, lead=why, state="warning")
             return Found(
                 where, step.title, "warning", refused.text,
                 f"{refused.remedy} A policy that asks for the cluster's tag may still allow it.",
+                code=refused.code,
             )  # fmt: skip
     except Cancelled:
         raise

@@ -18,7 +18,7 @@ warning: a run would go on. stands_in_the_way: it would stop there.
 @dataclass(frozen=True)
 class Found:
     """One thing that was looked at. remedy: "" where nothing is to be done. stage, field: the setting that would mend it, as
-    stages and the spec's paths are called; "" where it is none."""
+    stages and the spec's paths are called; "" where it is none. code: the kind of error, one of error_codes.Code; "" of none."""
 
     where: str
     what: str
@@ -27,6 +27,7 @@ class Found:
     remedy: str = ""
     stage: str = ""
     field: str = ""
+    code: str = ""
 
     def line(self) -> str:
         return f"{self.where}: {self.what}: {self.text}"
@@ -39,7 +40,7 @@ def bad(
     where: str, what: str, trouble: Trouble, stage: str = "", *, lead: str = "", state: State = "stands_in_the_way"
 ) -> Found:
     """What a Trouble tells; with the setting at fault where its cause is known, else with the stage that met it."""
-    cause = cause_of(trouble.what, trouble.detail)
+    cause = cause_of(trouble.code, trouble.what, trouble.detail)
     remedy = (cause and cause.remedy) or trouble.remedy
     at = (cause.stage, cause.field) if cause and cause.stage else (stage, "")
-    return Found(where, what, state, f"{lead} {trouble.what}".strip(), remedy, *at)
+    return Found(where, what, state, f"{lead} {trouble.what}".strip(), remedy, *at, code=trouble.code)

@@ -6,7 +6,7 @@ import ipaddress
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from iconha_tui.causes import cause_of
+from iconha_tui.causes import NO_PACKAGE, NO_WAY_TO_API, cause_of
 from iconha_tui.engine.step import Blocked, Context, Needed
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.preflight.found import Found, State, bad
@@ -91,7 +91,7 @@ def look(ctx: Context, node: str) -> Iterator[Found]:
         verdict = instances.Signin().probe(ctx, node)
         ctx.learn(verdict.facts)
         if isinstance(verdict, Needed):
-            yield _silent(ctx, node, verdict.why)
+            yield _silent(ctx, node, verdict)
             return
         script = _LOOK.replace("@LOCK@", wait_for_apt().partition("waited=")[0])
         names = packages.apt_packages(ctx.view, node)
@@ -104,16 +104,16 @@ def look(ctx: Context, node: str) -> Iterator[Found]:
         yield bad(node, what, trouble, "credentials")
         return
     if isinstance(verdict, Blocked):
-        yield bad(node, "The machine", Trouble(verdict.why, remedy=verdict.remedy), "instances")
+        yield bad(node, "The machine", Trouble(verdict.why, code=verdict.code, remedy=verdict.remedy), "instances")
     else:
         yield Found(node, what, "done", verdict.evidence)
     if answer.stdout:
         yield from judge(ctx, node, answer.stdout, asked)
 
 
-def _silent(ctx: Context, node: str, why: str) -> Found:
+def _silent(ctx: Context, node: str, silent: Needed) -> Found:
     """A node that does not answer: it may be booting, or the run itself may have to open its port first."""
-    what, view = "SSH and sudo", ctx.view
+    what, view, why = "SSH and sudo", ctx.view, silent.why
     inside = ctx.facts.get("group_id") in (ctx.facts.get(f"{node}.groups") or [])
     if not inside or security_group.missing_rules(view):
         return Found(
@@ -122,11 +122,16 @@ def _silent(ctx: Context, node: str, why: str) -> Found:
     patience = instances.Signin().patience_for(view)
     if patience > instances.UP:
         return Found(
-            node, what, "warning", why, f"It has just been started: a run waits for it, {patience:.0f} s at most."
+            node,
+            what,
+            "warning",
+            why,
+            f"It has just been started: a run waits for it, {patience:.0f} s at most.",
+            code=silent.code,
         )
-    cause = cause_of(why)
+    cause = cause_of(silent.code, why)
     remedy = (cause and cause.remedy) or "See in the EC2 console whether it runs, and who may reach its port 22."
-    return Found(node, what, "stands_in_the_way", why, remedy, "instances", "instances.ssh_cidr")
+    return Found(node, what, "stands_in_the_way", why, remedy, "instances", "instances.ssh_cidr", silent.code)
 
 
 def judge(ctx: Context, node: str, said: str, asked: float) -> Iterator[Found]:
@@ -211,8 +216,7 @@ def _archive(node: str, tried: Sequence[Sequence[str]]) -> Found:
 def _packages(node: str, wanted: str, unknown: Sequence[str], lists: str) -> Found:
     """unknown: those that the lists which apt has now do not have; they may be old, and a run fetches them anew."""
     if unknown:
-        cause = cause_of("Unable to locate package")
-        remedy = f"A run fetches the lists anew, and stops where they lack it still. {cause.remedy if cause else ''}"
+        remedy = f"A run fetches the lists anew, and stops where they lack it still. {NO_PACKAGE.remedy}"
         return Found(
             node, "Packages", "warning", f"apt knows no {', '.join(unknown)}", remedy, "packages", "packages.shell"
         )
@@ -227,12 +231,11 @@ def _api(ctx: Context, node: str, said: str) -> Found:
     what, host = "The way to EC2", api_host(ctx.spec.aws.region)
     if said != "no":
         return Found(node, what, "done", f"{host} answers")
-    cause = cause_of("Could not connect to the endpoint URL")
     comes = node == ctx.spec.names[0] and not ctx.facts.get(f"{node}.public_ip")
     text = f"{host} port 443 does not answer" + (
         "; the Elastic IP, once it has it, may be its way out" if comes else ""
     )
-    return Found(node, what, "warning" if comes else "stands_in_the_way", text, cause.remedy if cause else "")
+    return Found(node, what, "warning" if comes else "stands_in_the_way", text, NO_WAY_TO_API.remedy)
 
 
 def _apt(node: str, one: Mapping[str, str]) -> Found:

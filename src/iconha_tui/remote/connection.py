@@ -16,6 +16,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from iconha_tui.engine.cancel import ended
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.remote.host_keys import HostKey, HostKeys
 from iconha_tui.remote.identity import Identity
@@ -56,11 +57,14 @@ class Endpoint(NamedTuple):
 class Unreachable(Trouble):
     """No connection could be made; another try may do better."""
 
+    code = Code.NODE_UNREACHABLE
     transient = True
 
 
 class LoginRefused(Trouble):
     """The node answered, and did not let the operator in."""
+
+    code = Code.SSH_LOGIN_REFUSED
 
 
 class Attempt:
@@ -265,17 +269,22 @@ def _dial_trouble(name: str, endpoint: Endpoint, error: OSError, timeout: float)
     at = f"{endpoint.host} port {endpoint.port}"
     if isinstance(error, socket.gaierror):
         return Unreachable(
-            f"The address {endpoint.host} cannot be resolved.", where=name, remedy="Check the address and the DNS."
+            f"The address {endpoint.host} cannot be resolved.",
+            code=Code.ADDRESS_UNRESOLVED,
+            where=name,
+            remedy="Check the address and the DNS.",
         )
     if isinstance(error, TimeoutError):
         return Unreachable(
             f"{at} did not answer within {timeout:.0f} s.",
+            code=Code.SSH_TIMEOUT,
             where=name,
             remedy="Check that the instance is running, and that its security group lets tcp 22 in from here.",
         )
     if isinstance(error, ConnectionRefusedError):
         return Unreachable(
             f"{at} refused the connection.",
+            code=Code.SSH_REFUSED,
             where=name,
             remedy="Is the instance still booting? Try again; else check its sshd and port.",
         )
@@ -295,12 +304,14 @@ def _negotiation_trouble(name: str, endpoint: Endpoint, error: Exception | None,
     if isinstance(error, TimeoutError) or "timed out" in str(error).lower():
         return Unreachable(
             f"{at} takes connections, but no SSH server answered within {timeout:.0f} s.",
+            code=Code.SSH_HANDSHAKE,
             where=name,
             remedy="The instance may be overloaded or still booting: try again, or look at its console output.",
         )
     if isinstance(error, IncompatiblePeer):
         return Unreachable(
             "Its SSH server offers only algorithms that are no longer safe.",
+            code=Code.SSH_HANDSHAKE,
             where=name,
             remedy="Update openssh-server on the node, or remove SHA-1-only settings from its sshd_config.",
             detail=clean(str(error)),
@@ -313,12 +324,17 @@ def _negotiation_trouble(name: str, endpoint: Endpoint, error: Exception | None,
     ):
         return Unreachable(
             f"What answers at {at} closed the connection or is no SSH server.",
+            code=Code.SSH_HANDSHAKE,
             where=name,
             remedy="Check the port; if it is right, sshd may be limiting connections (MaxStartups): try again in a minute.",
             detail=clean(str(error or "")),
         )
     return Unreachable(
-        "The SSH connection could not be set up.", where=name, remedy="Try again.", detail=clean(str(error))
+        "The SSH connection could not be set up.",
+        code=Code.SSH_HANDSHAKE,
+        where=name,
+        remedy="Try again.",
+        detail=clean(str(error)),
     )
 
 
@@ -339,6 +355,7 @@ def _login_trouble(name: str, user: str, identity: Identity, error: Exception | 
         )
     return LoginRefused(
         f"{identity.describe()} cannot be used to log in.",
+        code=Code.SSH_KEY_UNUSABLE,
         where=name,
         remedy="Use an ed25519 or RSA key.",
         detail=clean(str(error)),

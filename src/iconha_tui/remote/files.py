@@ -7,6 +7,7 @@ import secrets
 from datetime import UTC, datetime
 from typing import Protocol
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.remote.pump import Sink
 from iconha_tui.text import clean_block
@@ -112,10 +113,19 @@ def read(node: Executor, path: str) -> bytes | None:
     if code == 44:
         return None
     if code == 45:
-        raise Trouble(f"{path} is no ordinary file.", where=node.name, remedy="See what it is, and move it away.")
+        raise Trouble(
+            f"{path} is no ordinary file.",
+            code=Code.NODE_FILE,
+            where=node.name,
+            remedy="See what it is, and move it away.",
+        )
     if code != 0:
         raise Trouble(
-            f"{path} cannot be read.", where=node.name, remedy="Look at the file on the node.", detail=_said(out)
+            f"{path} cannot be read.",
+            code=Code.NODE_FILE,
+            where=node.name,
+            remedy="Look at the file on the node.",
+            detail=_said(out),
         )
     return b"".join(out[False])
 
@@ -142,6 +152,7 @@ def write(
     if not _OWNER.fullmatch(owner) or not 0 <= mode <= 0o777:
         raise Trouble(
             f"{owner} {mode:04o} is no owner and mode for {path}.",
+            code=Code.ARGUMENT_INVALID,
             where=node.name,
             remedy="Write them as root:root and 0644.",
         )
@@ -160,6 +171,7 @@ def write(
     if code == 74:
         raise Trouble(
             f"The new {path} was refused by `{(check or ('',))[0]}`; the old one stands.",
+            code=Code.NODE_FILE_REFUSED,
             where=node.name,
             remedy="Correct what it says, then try again.",
             detail=said,
@@ -171,12 +183,17 @@ def write(
         remedy = "Free some space on the node's disk, then try again."
     elif "Read-only" in said:
         remedy = "The file system is mounted read-only: look at the node's disk."
-    raise Trouble(what.format(path=path), where=node.name, remedy=remedy, detail=said)
+    raise Trouble(what.format(path=path), code=Code.NODE_FILE, where=node.name, remedy=remedy, detail=said)
 
 
 def _absolute(node: Executor, path: str) -> None:
     if not path.startswith("/") or path.endswith("/") or "\n" in path:
-        raise Trouble(f"{path!r} is no absolute path of a file.", where=node.name, remedy="Correct the path.")
+        raise Trouble(
+            f"{path!r} is no absolute path of a file.",
+            code=Code.ARGUMENT_INVALID,
+            where=node.name,
+            remedy="Correct the path.",
+        )
 
 
 def _said(out: dict[bool, list[bytes]]) -> str:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from iconha_tui import disk
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 Confirm = Callable[[str, str, str], bool]
@@ -47,6 +48,8 @@ class HostKey(NamedTuple):
 
 class HostKeyRejected(Trouble):
     """The machine that answered is not the one that is known, or the operator did not vouch for it. Never tried again."""
+
+    code = Code.HOST_KEY_CHANGED
 
 
 class HostKeys:
@@ -94,6 +97,7 @@ class HostKeys:
             if not self._confirm(node, key.kind, key.fingerprint):
                 raise HostKeyRejected(
                     f"The host key {key.fingerprint} ({key.kind}) was not accepted.",
+                    code=Code.HOST_KEY_NOT_ACCEPTED,
                     where=node,
                     remedy="Compare it with the fingerprints in the instance's console output, then connect again and accept it.",
                 )
@@ -110,7 +114,10 @@ class HostKeys:
     def _add(self, alias: str, key: HostKey) -> None:
         if not _ALIAS.fullmatch(alias):
             raise Trouble(
-                f"{alias!r} cannot name a host key.", where=str(self._path), remedy="Use the EC2 instance id."
+                f"{alias!r} cannot name a host key.",
+                code=Code.ARGUMENT_INVALID,
+                where=str(self._path),
+                remedy="Use the EC2 instance id.",
             )
         with self._changing():
             self._save([*self._lines(), f"{alias} {key.kind} {base64.b64encode(key.blob).decode()}"])
@@ -126,6 +133,7 @@ class HostKeys:
             except Timeout:
                 raise Trouble(
                     "Another run is changing the known host keys and does not come to an end.",
+                    code=Code.KNOWN_HOSTS_UNUSABLE,
                     where=str(self._path),
                     remedy="End it, then try again.",
                 ) from None
@@ -138,6 +146,7 @@ class HostKeys:
         except OSError as error:
             raise Trouble(
                 disk.trouble("The known host keys cannot be read", self._path, error).what,
+                code=Code.KNOWN_HOSTS_UNUSABLE,
                 where=str(self._path),
                 remedy="Make the file readable, or move it away to be asked about each machine again.",
             ) from error
@@ -153,6 +162,7 @@ class HostKeys:
         except (ValueError, binascii.Error) as error:
             raise Trouble(
                 f"Line {number} of the known host keys is damaged.",
+                code=Code.KNOWN_HOSTS_UNUSABLE,
                 where=str(self._path),
                 remedy="Restore the file or remove that line; the key will be asked about again.",
             ) from error

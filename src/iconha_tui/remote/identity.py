@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 AskPassphrase = Callable[[str], str | None]
@@ -29,6 +30,7 @@ _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _NAME_THE_KEY = "Name the private key that belongs to the instance's key pair."
 _NO_KEYS = Trouble(
     "There is no SSH agent with a key in it, and no default key in ~/.ssh.",
+    code=Code.SSH_KEY_MISSING,
     where="ssh",
     remedy="Name a key file, or load the key with `ssh-add`.",
 )
@@ -88,6 +90,7 @@ class Identity:
         if passphrase is None:
             raise Trouble(
                 "The key file is protected by a passphrase.",
+                code=Code.SSH_PASSPHRASE,
                 where=str(path),
                 remedy=f"Give the passphrase, or load the key with `ssh-add {path}` and leave the key file empty.",
             )
@@ -96,6 +99,7 @@ class Identity:
         except _Encrypted:
             raise Trouble(
                 "The passphrase does not open the key file.",
+                code=Code.SSH_PASSPHRASE,
                 where=str(path),
                 remedy="Try again with the right passphrase.",
             ) from None
@@ -117,16 +121,20 @@ def _read(path: Path) -> bytes:
         data = path.read_bytes()
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
-        raise Trouble("The key file does not exist.", where=str(path), remedy=_NAME_THE_KEY) from None
+        raise Trouble(
+            "The key file does not exist.", code=Code.SSH_KEY_UNUSABLE, where=str(path), remedy=_NAME_THE_KEY
+        ) from None
     except OSError as error:
         raise Trouble(
             f"The key file cannot be read: {error.strerror}.",
+            code=Code.SSH_KEY_UNUSABLE,
             where=str(path),
             remedy="Make it readable for you, and only for you.",
         ) from error
     if os.name == "posix" and mode & 0o077:
         raise Trouble(
             f"The key file is open to others (mode {mode:04o}).",
+            code=Code.SSH_KEY_UNUSABLE,
             where=str(path),
             remedy=f"Close it with `chmod 600 {path}`.",
         )
@@ -143,7 +151,9 @@ def _parse(path: Path, data: bytes, passphrase: bytes | None) -> paramiko.PKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         if passphrase is not None:
             raise _Encrypted from None
-        raise Trouble(_what_it_is_instead(data), where=str(path), remedy=_NAME_THE_KEY) from error
+        raise Trouble(
+            _what_it_is_instead(data), code=Code.SSH_KEY_UNUSABLE, where=str(path), remedy=_NAME_THE_KEY
+        ) from error
     plain = io.StringIO(loaded.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
     match loaded:
         case rsa.RSAPrivateKey():
@@ -153,7 +163,10 @@ def _parse(path: Path, data: bytes, passphrase: bytes | None) -> paramiko.PKey:
         case ec.EllipticCurvePrivateKey():
             return paramiko.ECDSAKey.from_private_key(plain)
     raise Trouble(
-        "The key is of a type that SSH no longer takes.", where=str(path), remedy="Use an ed25519 or RSA key."
+        "The key is of a type that SSH no longer takes.",
+        code=Code.SSH_KEY_UNUSABLE,
+        where=str(path),
+        remedy="Use an ed25519 or RSA key.",
     )
 
 

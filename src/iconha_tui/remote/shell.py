@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 
 KILL_GRACE = 30
@@ -48,7 +49,11 @@ def command_line(argv: tuple[str, ...], *, tag: str, root: bool, timeout: float)
     start-up files, of the banner, or of a sudo that refuses. Raises Trouble for an argument that no command can take.
     """
     if any("\0" in part for part in argv):
-        raise Trouble("A command cannot hold a NUL character.", remedy="Correct the value that it came from.")
+        raise Trouble(
+            "A command cannot hold a NUL character.",
+            code=Code.ARGUMENT_INVALID,
+            remedy="Correct the value that it came from.",
+        )
     sudo = ("sudo", "-n") if root else ()
     limit = str(int(timeout) + KILL_GRACE)
     # sudo speaks the operator's language unless it is told otherwise, and drops this environment for the command itself.
@@ -88,12 +93,14 @@ def not_started(node: str, user: str, root: bool, said: str) -> Trouble:
         if "not found" in low or "no such file" in low:
             return Trouble(
                 "There is no sudo on the node.",
+                code=Code.SUDO_MISSING,
                 where=node,
                 remedy="Install the sudo package, and let the user run it.",
                 detail=said,
             )
         return Trouble(
             f"sudo refused {user}.",
+            code=Code.SUDO_REFUSED,
             where=node,
             remedy=f"Let {user} run commands without a password: `{user} ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d.",
             detail=said,
@@ -101,12 +108,14 @@ def not_started(node: str, user: str, root: bool, said: str) -> Trouble:
     if root and "sudo" in low and ("not found" in low or "no such file" in low):
         return Trouble(
             "There is no sudo on the node.",
+            code=Code.SUDO_MISSING,
             where=node,
             remedy="Install the sudo package, and let the user run it.",
             detail=said,
         )
     return Trouble(
         f"The login shell of {user} did not run the command.",
+        code=Code.LOGIN_SHELL,
         where=node,
         remedy=f"Log in as {user} by hand and see what stands in the way: a wrong user, a forced command, a line of ~/.bashrc.",
         detail=said,

@@ -12,6 +12,7 @@ import paramiko
 
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.ports import Completed, OnLines
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Lost, Trouble
 from iconha_tui.remote import files, units
 from iconha_tui.remote.connection import (
@@ -227,6 +228,7 @@ class SshNode:
             if taken > OUTPUT_LIMIT:
                 raise Trouble(
                     f"{_short(argv)} wrote more than {OUTPUT_LIMIT >> 20} MiB and was stopped.",
+                    code=Code.OUTPUT_TOO_LONG,
                     where=self.name,
                     remedy="Look at the node: this is more than any step writes.",
                 )
@@ -246,6 +248,7 @@ class SshNode:
                 stopped = self._stop(transport, channel, tag, root)
                 raise Trouble(
                     f"{_short(argv)} did not end within {timeout:.0f} s{_HOW[stopped]}.",
+                    code=Code.COMMAND_TIMEOUT,
                     where=self.name,
                     remedy="Look at what the node is waiting for, then try again.",
                 ) from None

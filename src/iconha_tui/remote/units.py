@@ -19,6 +19,7 @@ from threading import Event
 from typing import Protocol
 
 from iconha_tui.engine.cancel import Cancel
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Left, Lost, Trouble
 from iconha_tui.remote.connection import LoginRefused, Unreachable
 from iconha_tui.remote.position import Position
@@ -254,7 +255,7 @@ def _stop(node: Node, unit: Unit) -> bool:
         cancel=Event(),  # the run's own is set
     )
     if code != 0:
-        raise Trouble("systemd did not stop it.", where=node.name)
+        raise Trouble("systemd did not stop it.", code=Code.COMMAND_LOST, where=node.name)
     return b"ended" in said
 
 
@@ -306,6 +307,7 @@ class _Follower:
         if code != 0:
             raise Trouble(
                 f"{self._unit.name} could not be started.",
+                code=Code.COMMAND_FAILED,
                 where=self._node.name,
                 remedy="The node must run systemd (237 or newer) and have space under /var/lib; see what it says.",
                 detail=clean_block(b"".join(out).decode("utf-8", "replace"), 20),
@@ -323,6 +325,7 @@ class _Follower:
         if left <= 0:
             raise Trouble(
                 f"{self._unit.name} is still running; it is no longer followed, and goes on on the node.",
+                code=Code.COMMAND_TIMEOUT,
                 where=self._node.name,
                 remedy="Run again to follow it on.",
             )
@@ -355,6 +358,7 @@ class _Follower:
             f"{self._unit.name} ended without an exit code: the node was restarted, or it was stopped there."
             if gone
             else f"The state of {self._unit.name} cannot be read.",
+            code=Code.COMMAND_LOST,
             where=self._node.name,
             remedy="Run it again: what is done already is recognised."
             if gone

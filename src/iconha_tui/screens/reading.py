@@ -13,6 +13,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from iconha_tui import disk
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.base import WizardScreen
 from iconha_tui.widgets.background import in_background
@@ -120,7 +121,7 @@ def _save(source: Path, target: Path) -> Path:
     try:
         save_copy(source, target)
     except OSError as error:
-        raise Trouble(f"{error.strerror}.", where=str(target)) from error
+        raise Trouble(f"{error.strerror}.", code=Code.FILE_UNUSABLE, where=str(target)) from error
     return target
 
 

@@ -24,6 +24,7 @@ from iconha_tui.cluster.corosync_conf import (
 from iconha_tui.cluster.membership import parse_members
 from iconha_tui.engine.actions import Action, Disruption, Run, Upload, unknown, unknown_facts
 from iconha_tui.engine.step import Blocked, CheckStep, Context, Done, Facts, Needed, Stage, Step, Verdict, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import maintenance, records, security_group
 from iconha_tui.stages.authkey import PATH as KEY
@@ -51,7 +52,12 @@ def _address(name: str, private: str, number: int) -> NodeAddress:
     try:
         return NodeAddress(name, private, number)
     except ValueError as error:
-        raise Trouble(f"{error}", where=name, remedy="Look at the instance's addresses in the EC2 console.") from error
+        raise Trouble(
+            f"{error}",
+            code=Code.FACT_INVALID,
+            where=name,
+            remedy="Look at the instance's addresses in the EC2 console.",
+        ) from error
 
 
 def settings(view: View) -> CorosyncSettings:

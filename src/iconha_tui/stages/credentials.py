@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from iconha_tui.engine.step import AWS, Blocked, CheckStep, Context, Done, Stage, Verdict, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 
 
@@ -94,8 +95,10 @@ class NodeCredentials(CheckStep):
         except Cancelled:
             raise
         except Trouble as trouble:
+            refused = trouble.code in (Code.AWS_KEYS_REFUSED, Code.AWS_SESSION_EXPIRED)
             raise Trouble(
                 f"With the nodes' keys: {trouble.what}",
+                code=Code.NODE_KEYS_REFUSED if refused else trouble.code,
                 where=trouble.where,
                 remedy=trouble.remedy,
                 detail=trouble.detail,

@@ -462,7 +462,7 @@ class Signin(CheckStep):
             said = ctx.node(target).run(("sh", "-c", _LOOK), timeout=30)
         except Trouble as trouble:
             if trouble.transient:
-                return Needed(str(trouble), facts)
+                return Needed(str(trouble), facts, code=trouble.code)
             raise
         if said.code != 0:
             return Blocked(

@@ -15,6 +15,7 @@ from iconha_tui.cluster.crm_mon import ClusterStatus, CrmMonError, parse_crm_mon
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Facts, Needed, Step, Verdict, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
 
@@ -53,7 +54,7 @@ def cluster_view(ctx: Context) -> tuple[str, ClusterStatus] | None:
         except CrmMonError:
             continue
         except ClusterXMLError as error:
-            raise Trouble(str(error), where=name, remedy="Retry the stage.") from error
+            raise Trouble(str(error), code=Code.NODE_ANSWER, where=name, remedy="Retry the stage.") from error
     return None
 
 
@@ -62,12 +63,16 @@ def paused_here(ctx: Context, node: str) -> bool:
     said = ctx.node(node).run(("cibadmin", "-Q"), timeout=60)
     if said.code != 0:
         raise Trouble(
-            "The cluster's configuration cannot be read.", where=node, remedy="Retry the stage.", detail=said.tail
+            "The cluster's configuration cannot be read.",
+            code=Code.NODE_ANSWER,
+            where=node,
+            remedy="Retry the stage.",
+            detail=said.tail,
         )
     try:
         return SET in parse_cib(said.stdout).property_sets
     except ClusterXMLError as error:
-        raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
+        raise Trouble(str(error), code=Code.NODE_ANSWER, where=node, remedy="Retry the stage.") from error
 
 
 def told_of_address(spec: Spec, status: ClusterStatus) -> Facts:

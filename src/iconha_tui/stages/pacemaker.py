@@ -11,6 +11,7 @@ from iconha_tui.cluster.shells import GUIDE_SHELL, SHELLS
 from iconha_tui.cluster.untrusted_xml import ClusterXMLError
 from iconha_tui.engine.actions import Action, Disruption, Run
 from iconha_tui.engine.step import Blocked, Context, Done, Needed, Stage, Step, Verdict, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.stages import maintenance, records
 from iconha_tui.text import clean
@@ -46,9 +47,11 @@ def read_status(ctx: Context, node: str) -> ClusterStatus | None:
     except CrmMonError as error:
         if error.not_running:
             return None
-        raise Trouble(str(error), where=node, remedy="Look at `sudo journalctl -u pacemaker` on the node.") from error
+        raise Trouble(
+            str(error), code=Code.NODE_ANSWER, where=node, remedy="Look at `sudo journalctl -u pacemaker` on the node."
+        ) from error
     except ClusterXMLError as error:
-        raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
+        raise Trouble(str(error), code=Code.NODE_ANSWER, where=node, remedy="Retry the stage.") from error
 
 
 def is_changing(ctx: Context, node: str, status: ClusterStatus) -> bool:
@@ -65,6 +68,7 @@ def read_cib(ctx: Context, node: str) -> Cib:
     if said.code != 0:
         raise Trouble(
             "The cluster's configuration cannot be read.",
+            code=Code.NODE_ANSWER,
             where=node,
             remedy="Run the pacemaker stage.",
             detail=said.tail,
@@ -72,7 +76,7 @@ def read_cib(ctx: Context, node: str) -> Cib:
     try:
         return parse_cib(said.stdout)
     except ClusterXMLError as error:
-        raise Trouble(str(error), where=node, remedy="Retry the stage.") from error
+        raise Trouble(str(error), code=Code.NODE_ANSWER, where=node, remedy="Retry the stage.") from error
 
 
 class OnFirst(Step):

@@ -14,6 +14,7 @@ from iconha_tui.cluster.log_events import IDENTIFIERS, PATTERN
 from iconha_tui.cluster.scheduler import simulate_loss
 from iconha_tui.engine.ports import Cloud
 from iconha_tui.engine.step import Context
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.session import Session
 from iconha_tui.spec import Spec
@@ -175,6 +176,7 @@ class SessionEyes:
         if CUT not in said.stdout:
             raise Trouble(
                 "The command that looks at it gave no answer.",
+                code=Code.NODE_ANSWER,
                 where=name,
                 remedy="Log in there and see whether `sudo -n true` works.",
                 detail=said.tail,
@@ -182,6 +184,7 @@ class SessionEyes:
         if len(said.stdout) > ROOM:
             raise Trouble(
                 f"It says more than {ROOM >> 20} MiB of itself: none of it is read.",
+                code=Code.OUTPUT_TOO_LONG,
                 where=name,
                 remedy="Log in there and see what its tools say.",
             )

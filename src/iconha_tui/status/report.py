@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from iconha_tui.cluster.log_events import Kind
+from iconha_tui.exit_codes import OF_VERDICT
 
 SCHEMA = 2
 
@@ -22,8 +23,6 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "unknown": "unknown",
 }
 """Verdict -> how it is written; a screen writes it in capitals."""
-CODES: dict[Verdict, int] = {"ready": 0, "not_ready": 1, "unknown": 3, "down": 5, "split": 6, "not_built": 7}
-"""Verdict -> exit code. 2 is wrong usage, and 4 is left free: `run` has it for a cluster that is locked."""
 WORST_FIRST: tuple[Verdict, ...] = ("split", "down", "not_ready", "unknown", "not_built", "ready")
 """Of several clusters the first of these that one has decides on the exit code."""
 
@@ -376,7 +375,7 @@ class Report:
     @property
     def code(self) -> int:
         """Exit code."""
-        return CODES[self.verdict]
+        return OF_VERDICT[self.verdict]
 
     def source(self, part: str, node: str | None = None) -> Source:
         """What is known of a look at a part."""

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.spec import Spec
 from iconha_tui.status import memory, own_work, said
@@ -234,12 +235,16 @@ class Watcher:
         facts = known.answer or {}
         state = facts.get(f"{name}.state")
         if known.fresh and state != "running":
-            raise Trouble(f"The instance is {state}." if state else "EC2 knows no such machine.", where=name)
+            raise Trouble(
+                f"The instance is {state}." if state else "EC2 knows no such machine.",
+                code=Code.INSTANCE_NOT_RUNNING,
+                where=name,
+            )
         if part in ("node", "calls"):
             return partial(self._eyes.node if part == "node" else self._eyes.calls, name)
         address = facts.get(f"{name}.{self.spec.ssh.address}_ip")
         if not address:
-            raise Trouble(f"Its {self.spec.ssh.address} address is not known.", where=name)
+            raise Trouble(f"Its {self.spec.ssh.address} address is not known.", code=Code.ADDRESS_UNKNOWN, where=name)
         return partial(self._eyes.ports, str(address))
 
     def _settle(self, key: Key, answer: Answer | None, trouble: str) -> None:

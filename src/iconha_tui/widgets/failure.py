@@ -75,8 +75,8 @@ class FailureKeys(Words):
 def known_cause(failure: Failure) -> Cause | None:
     """What stands behind a failure, where that is known."""
     if isinstance(failure, Trouble):
-        return cause_of(failure.what, failure.detail)
-    return cause_of(failure.text, failure.tail)
+        return cause_of(failure.code, failure.what, failure.detail)
+    return cause_of(failure.code, failure.text, failure.tail)
 
 
 def describe(failure: Failure, step: Step | None) -> Iterator[Row]:
