@@ -46,6 +46,11 @@ async def rest(pilot: Pressed) -> None:
                 raise AssertionError("the page does not open")
             await asyncio.sleep(0.002)
         pilot.app.screen._on_timer_update()  # what waits for the next frame
+        # Keys that were pressed may wait for a page that a thread brings.
+        while getattr(pilot.app, "holds_keys", False) and not pilot.app._exit:
+            if time.monotonic() > deadline:
+                raise AssertionError("the keys are not let go")
+            await asyncio.sleep(0.002)
         if not loop._ready:
             return
     raise AssertionError("the screen does not come to rest")

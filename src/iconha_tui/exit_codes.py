@@ -45,7 +45,7 @@ RUN_WORDS: Mapping[ExitCode, str] = {
     ExitCode.FAILED: "a step failed",
     ExitCode.USAGE: "wrong usage or spec",
     ExitCode.BLOCKED: "blocked",
-    ExitCode.LOCKED: "locked by another run",
+    ExitCode.LOCKED: "another run or another wizard holds the cluster",
     ExitCode.INTERRUPTED: "interrupted",
 }
 STATUS_WORDS: Mapping[ExitCode, str] = {

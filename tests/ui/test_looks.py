@@ -18,7 +18,7 @@ from textual.widgets import Input
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.assets.theme import DARK, GRAPHICS, LIGHT, LINES, PAIRS, TEXT, TEXTS, contrast, grounds, parsed
-from iconha_tui.screens.dialogs import HostKey
+from iconha_tui.screens.dialogs import HostKey, MfaCode
 from iconha_tui.screens.help import Help
 from iconha_tui.screens.keys import Keys
 from iconha_tui.screens.reading import ReadingScreen
@@ -42,7 +42,7 @@ def app(wizard: Make, store: Store) -> IconhaApp:
     return wizard()
 
 
-ELSEWHERE = {HostKey, ReadingScreen}
+ELSEWHERE = {HostKey, MfaCode, ReadingScreen}
 """Screens that have their own tests, or are a kind of one that is visited."""
 
 

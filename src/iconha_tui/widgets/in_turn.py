@@ -45,6 +45,11 @@ class InTurn(App[None]):
 
         return release
 
+    @property
+    def holds_keys(self) -> bool:
+        """Whether keys have come that wait for a page."""
+        return bool(self._holds and self._typed)
+
     async def on_event(self, event: Event) -> None:
         leaves = isinstance(event, Key) and event.key == "ctrl+q" and bool(self._holds)
         if not isinstance(event, Key | Paste) or event.is_forwarded or leaves:
