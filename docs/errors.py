@@ -13,9 +13,9 @@ _HEAD = """\
 `python docs/errors.py` writes this page; a test holds it and the program together.
 
 Every error has a code. `run --json` has it in `code` of each event `StepFinished` that did not pass, `check --json` in `code` of
-each `Found` that an error brought, and `run` prints it below the error. A code keeps its meaning from version to version; the
-sentences may change, so a program decides by the code alone. `code` is "" where there is no error, and in journals of older
-versions.
+each `Found` that warns or stands in the way, and `run` prints it below the error. A code keeps its meaning from version to
+version; the sentences may change, so a program decides by the code alone. `code` is "" where there is no error, and in journals
+of older versions.
 
 The remedy below is the general one. The error itself says more: what happened, on which node, and what to do there.
 

@@ -286,6 +286,51 @@ class Code(StrEnum):
         "What the node answered cannot be understood.",
         "Look at the node, then retry.",
     )
+    NODE_CLOCK = (
+        "node_clock",
+        "The clocks of the node and of this machine differ.",
+        "Set the clock that is wrong.",
+    )
+    NODE_DISK = (
+        "node_disk",
+        "A file system of the node has too little room.",
+        "Free some space, or enlarge the volume.",
+    )
+    PACKAGE_ARCHIVE = (
+        "package_archive",
+        "The node does not reach a package archive of its list, or has none.",
+        "Check the node's way out, its DNS and /etc/apt/sources.list.",
+    )
+    PACKAGE_UNKNOWN = (
+        "package_unknown",
+        "The package lists of the node do not have a package that is needed.",
+        "Enable the component “universe” on Ubuntu, or choose another shell or release.",
+    )
+    APT_BUSY = (
+        "apt_busy",
+        "Another package manager is at work on the node, or was interrupted there.",
+        "Wait: a run waits for it, or finishes what was interrupted.",
+    )
+    API_UNREACHABLE = (
+        "api_unreachable",
+        "The node does not reach the EC2 API.",
+        "Give its subnet a route out, and allow it in its security group.",
+    )
+    PORT_TAKEN = (
+        "port_taken",
+        "Another program on the node holds the port of Corosync.",
+        "End that program, or choose another port in the corosync stage.",
+    )
+    HOST_NAMES_EQUAL = (
+        "host_names_equal",
+        "Both nodes have the same host name.",
+        "Give one of them another host name.",
+    )
+    CLUSTER_FOREIGN = (
+        "cluster_foreign",
+        "The node has a cluster or a corosync.conf that is not of this spec.",
+        "Take that cluster down first, or allow the replacement in the corosync stage.",
+    )
     ARGUMENT_INVALID = (
         "argument_invalid",
         "A value cannot be part of a command or a path.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +20,7 @@ from iconha_tui.cloud.sentences import trouble as aws_trouble
 from iconha_tui.engine.events import Outcome, StepFinished, from_dict, to_dict
 from iconha_tui.error_codes import Code
 from iconha_tui.exit_codes import OF_RUN, OF_VERDICT, RUN_WORDS, STATUS_WORDS, ExitCode
+from iconha_tui.preflight import Found
 from iconha_tui.status.report import Verdict
 
 SOURCES = sorted(Path(iconha_tui.__file__).parent.rglob("*.py"))
@@ -39,6 +41,24 @@ def test_each_trouble_that_is_made_names_its_code() -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id == errors.Trouble.__name__
         and not any(keyword.arg == "code" for keyword in node.keywords)
+    ]
+    assert bare == []
+
+
+def test_each_finding_that_is_a_fault_names_its_code() -> None:
+    def is_fault(node: ast.Call) -> bool:
+        state = ast.unparse(node.args[2]) if len(node.args) > 2 else ""
+        return "stands_in_the_way" in state or "warning" in state
+
+    bare = [
+        f"{path.name}:{node.lineno}"
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == Found.__name__
+        and is_fault(node)
+        and not (len(node.args) == len(fields(Found)) or any(keyword.arg == "code" for keyword in node.keywords))
     ]
     assert bare == []
 

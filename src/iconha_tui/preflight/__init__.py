@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from iconha_tui.engine.cancel import Cancel
 from iconha_tui.engine.plan import plan_of
 from iconha_tui.engine.step import Context, Stage, View
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled
 from iconha_tui.preflight import account, node
 from iconha_tui.preflight.found import Found
@@ -65,6 +66,7 @@ def _look(ctx: Context, skip: Collection[str]) -> Iterator[Found]:
             " and ".join(there), "Host names", "warning", f"both are called {names[0]}",
             "The cluster takes the names of the spec, so it works; give each its own (`sudo hostnamectl set-hostname NAME`) to "
             "tell their logs apart.",
+            code=Code.HOST_NAMES_EQUAL,
         )  # fmt: skip
 
 

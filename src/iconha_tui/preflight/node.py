@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from iconha_tui.causes import NO_PACKAGE, NO_WAY_TO_API, cause_of
 from iconha_tui.engine.step import Blocked, Context, Needed
+from iconha_tui.error_codes import Code
 from iconha_tui.errors import Cancelled, Trouble
 from iconha_tui.preflight.found import Found, State, bad
 from iconha_tui.stages import instances, packages, records, security_group
@@ -162,7 +163,9 @@ def _clock(node: str, said: str, asked: float) -> Found:
         return Found(node, "Clock", "done", "as this machine's")
     text = f"{off:.0f} s from this machine's"
     remedy = "Set whichever is wrong right: `timedatectl` shows it, `sudo timedatectl set-ntp true` has it set over the network."
-    return Found(node, "Clock", "stands_in_the_way" if off > CLOCK_BAD else "warning", text, remedy)
+    return Found(
+        node, "Clock", "stands_in_the_way" if off > CLOCK_BAD else "warning", text, remedy, code=Code.NODE_CLOCK
+    )
 
 
 def _host(node: str, one: Mapping[str, str]) -> Found:
@@ -197,7 +200,16 @@ def _room(node: str, rows: Sequence[Sequence[str]], fetches: bool) -> Found:
     ]
     if short and fetches:
         remedy = "Free some space (`df -h`, `sudo apt-get clean`), or enlarge the volume."
-        return Found(node, "Disk", "stands_in_the_way", "; ".join(short), remedy, "instances", "instances.volume_gib")
+        return Found(
+            node,
+            "Disk",
+            "stands_in_the_way",
+            "; ".join(short),
+            remedy,
+            "instances",
+            "instances.volume_gib",
+            Code.NODE_DISK,
+        )
     text = ", ".join(f"{place} {free[place]} MiB free" for place in ("/", "/var") if place in free)
     return Found(node, "Disk", "done", text)
 
@@ -206,10 +218,12 @@ def _archive(node: str, tried: Sequence[Sequence[str]]) -> Found:
     dead = [uri for word, uri in tried if word == "no"]
     remedy = "Check the node's way out (gateway, NAT, proxy), its DNS, and its /etc/apt/sources.list."
     if not tried:
-        return Found(node, "Package archive", "stands_in_the_way", "apt names none", remedy)
+        return Found(node, "Package archive", "stands_in_the_way", "apt names none", remedy, code=Code.PACKAGE_ARCHIVE)
     if dead:
         state: State = "stands_in_the_way" if len(dead) == len(tried) else "warning"
-        return Found(node, "Package archive", state, f"does not answer: {', '.join(dead)}", remedy)
+        return Found(
+            node, "Package archive", state, f"does not answer: {', '.join(dead)}", remedy, code=Code.PACKAGE_ARCHIVE
+        )
     return Found(node, "Package archive", "done", f"{len(tried)} lists can be fetched")
 
 
@@ -218,7 +232,14 @@ def _packages(node: str, wanted: str, unknown: Sequence[str], lists: str) -> Fou
     if unknown:
         remedy = f"A run fetches the lists anew, and stops where they lack it still. {NO_PACKAGE.remedy}"
         return Found(
-            node, "Packages", "warning", f"apt knows no {', '.join(unknown)}", remedy, "packages", "packages.shell"
+            node,
+            "Packages",
+            "warning",
+            f"apt knows no {', '.join(unknown)}",
+            remedy,
+            "packages",
+            "packages.shell",
+            Code.PACKAGE_UNKNOWN,
         )
     names = ", ".join(wanted.split())
     if lists == "0":
@@ -235,14 +256,20 @@ def _api(ctx: Context, node: str, said: str) -> Found:
     text = f"{host} port 443 does not answer" + (
         "; the Elastic IP, once it has it, may be its way out" if comes else ""
     )
-    return Found(node, what, "warning" if comes else "stands_in_the_way", text, NO_WAY_TO_API.remedy)
+    return Found(
+        node, what, "warning" if comes else "stands_in_the_way", text, NO_WAY_TO_API.remedy, code=Code.API_UNREACHABLE
+    )
 
 
 def _apt(node: str, one: Mapping[str, str]) -> Found:
     if one.get("lock"):
-        return Found(node, "apt", "warning", f"{one['lock']}", "A run waits for it, five minutes at most.")
+        return Found(
+            node, "apt", "warning", f"{one['lock']}", "A run waits for it, five minutes at most.", code=Code.APT_BUSY
+        )
     if one.get("dpkg"):
-        return Found(node, "apt", "warning", "an installation was interrupted", "A run finishes it first.")
+        return Found(
+            node, "apt", "warning", "an installation was interrupted", "A run finishes it first.", code=Code.APT_BUSY
+        )
     return Found(node, "apt", "done", "free")
 
 
@@ -255,7 +282,7 @@ def _ports(ctx: Context, node: str, one: Mapping[str, str]) -> Iterator[Found]:
     if held and held != "corosync":
         yield Found(
             node, "Corosync's port", "stands_in_the_way", f"udp {ctx.spec.corosync.port} is held by {held}",
-            "End it, or choose another port in the corosync stage.", "corosync", "corosync.port",
+            "End it, or choose another port in the corosync stage.", "corosync", "corosync.port", Code.PORT_TAKEN,
         )  # fmt: skip
     else:
         yield Found(
@@ -271,20 +298,32 @@ def _cluster(ctx: Context, node: str, one: Mapping[str, str]) -> Found:
     except Cancelled:
         raise
     except (Trouble, ValueError) as error:
+        code = error.code if isinstance(error, Trouble) else Code.SPEC_INVALID
         remedy = "See what is in the place of corosync.conf, or correct the corosync stage."
-        return Found(node, what, "stands_in_the_way", str(error), remedy, "corosync")
+        return Found(node, what, "stands_in_the_way", str(error), remedy, "corosync", code=code)
     if there.foreign:
         ctx.learn({f"{node}.conf_foreign": there.digest[: records.DIGITS]})  # the form offers to replace it
-        return Found(node, what, "stands_in_the_way", there.foreign, there.remedy, "corosync", "corosync.replace")
+        return Found(
+            node,
+            what,
+            "stands_in_the_way",
+            there.foreign,
+            there.remedy,
+            "corosync",
+            "corosync.replace",
+            Code.CLUSTER_FOREIGN,
+        )
     if there.whose == "allowed":
         text = f"its corosync.conf (SHA-256 {there.digest[:16]}…) is not this cluster's"
-        return Found(node, what, "warning", text, "It is replaced as you allow, and kept as a backup.")
+        return Found(
+            node, what, "warning", text, "It is replaced as you allow, and kept as a backup.", code=Code.CLUSTER_FOREIGN
+        )
     members = one.get("members", "").split()
     if there.whose != "the package's" and any(name not in ctx.spec.names for name in members):
         return Found(
             node, what, "stands_in_the_way", f"it has the nodes {', '.join(members)}",
             "Name the nodes of the spec as they are called there, or take that cluster down first.",
-            "instances", "nodes.0.name",
+            "instances", "nodes.0.name", Code.CLUSTER_FOREIGN,
         )  # fmt: skip
     runs = "active" in one.get("running", "").split()
     return Found(node, what, "done", "this one, and running" if runs and there.whose in ("wanted", "ours") else "none")
