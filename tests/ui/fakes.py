@@ -34,7 +34,7 @@ class World:
     """What the fakes share.
 
     files: what each node has been given. lines: what each command says. broken: commands that end with exit code 100, saying
-    `said`, or raise `trouble`. gate: commands wait for it. long: they outlive a run. ask_key: nodes whose host key is not known
+    `said`. gate: commands wait for it. long: they outlive a run. ask_key: nodes whose host key is not known
     yet. left: what has become of commands at which a run was stopped, by node. device: the MFA device without whose code AWS
     answers nothing; codes: what was typed.
     """
@@ -43,7 +43,6 @@ class World:
         self.files: dict[str, set[str]] = {}
         self.lines: Sequence[str] = ("Reading package lists...", "", "Setting up corosync (3.1.7-1) ...")
         self.broken: set[str] = set()
-        self.trouble: Trouble | None = None
         self.said = "E: Unable to locate package aws-cli\n"
         self.gate = Event()
         self.gate.set()
@@ -138,8 +137,6 @@ class FakeNode:
                 cancelled.left = world.left[self.name] = left()
                 raise cancelled
         if any(broken in command for broken in world.broken):
-            if world.trouble is not None:
-                raise world.trouble
             return Completed(100, world.said, "")
         world.files.setdefault(self.name, set()).add(argv[-1])
         return Completed(0, "", "")

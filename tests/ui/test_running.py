@@ -13,7 +13,6 @@ from textual.widgets import Input, Static, TabbedContent
 
 from iconha_tui.app import IconhaApp
 from iconha_tui.control import open_cluster
-from iconha_tui.error_codes import Code
 from iconha_tui.errors import Trouble
 from iconha_tui.screens.dialogs import Ask
 from iconha_tui.screens.help import Help
@@ -446,29 +445,6 @@ async def test_f2_leads_to_the_setting_at_fault_in_whatever_stage_it_is(app: Ico
         assert app.screen.query_one(TabbedContent).active == "settings"
         assert app.focused is app.screen.query("Field").filter(".field").first().screen.focused
         assert [f.path for f in app.screen.form.fields if app.focused in f.query("Input")] == ["ssh.user"]
-
-
-@pytest.mark.parametrize(
-    ("code", "path"),
-    [
-        (Code.AWS_UNREACHABLE, "aws.region"),
-        (Code.AWS_KEYS_REFUSED, "aws.profile"),
-        (Code.SUDO_REFUSED, "ssh.user"),
-    ],
-)
-async def test_f2_leads_to_the_setting_at_fault_by_the_code_of_the_error(
-    app: IconhaApp, world: World, code: Code, path: str
-) -> None:
-    async with app.run_test() as pilot:
-        await to(pilot, "corosync")
-        world.trouble = Trouble("It did not work.", code=code, remedy="Correct it.")
-        await fail(pilot, world, "corosync-b")
-        assert "F2 edit Credentials" in text(app)
-        await press(pilot, "f2")
-        await until(pilot, lambda: isinstance(app.focused, Input))
-        assert isinstance(app.screen, StageScreen)
-        assert app.screen.stage.name == "credentials"
-        assert [f.path for f in app.screen.form.fields if app.focused in f.query("Input")] == [path]
 
 
 async def test_f2_without_a_known_cause_opens_this_stages_settings(app: IconhaApp, world: World) -> None:

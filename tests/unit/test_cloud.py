@@ -21,6 +21,7 @@ from iconha_tui import log
 from iconha_tui.cloud import client as clients
 from iconha_tui.cloud.client import Client, profile_keys, profiles
 from iconha_tui.cloud.sentences import SENTENCES, iam_action, trouble
+from iconha_tui.control.run_controller import RunController, RunRequest
 from iconha_tui.engine.step import Vault
 from iconha_tui.errors import Trouble
 from iconha_tui.session import Session
@@ -362,6 +363,7 @@ def test_the_operators_client_is_made_when_it_is_first_used_and_anew_for_another
     one.keep_secret("aws_access_key_id", "AKIATYPED00000000001")
     one.ctx.cloud.call("sts", "get_caller_identity")
     assert made == ["us-east-1 ", "eu-west-1 ", "eu-west-1 AKIATYPED00000000001"]
+    one.save()
     assert one.store.spec("icon").aws.region == "eu-west-1"
 
 
@@ -369,7 +371,7 @@ def test_a_secret_is_in_no_file_of_the_cluster(tmp_path: Path) -> None:
     one = session(tmp_path)
     one.keep_secret("node_secret_access_key", "typedsecrettyped")
     one.use(one.spec.model_copy(update={"name": "icon"}))
-    one.run([], lambda event: None)
+    RunController(one, look=None).run(RunRequest(()), lambda update: None)
     files = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if b"typedsecrettyped" in path.read_bytes()]
