@@ -10,7 +10,7 @@ PAGE = Path(__file__).with_name("errors.md")
 _HEAD = """\
 # Errors and exit codes
 
-`python docs/errors.py` writes this page; a test holds it and the program together.
+docs/errors.py writes this page; a test holds it and the program together.
 
 Every error has a code. `run --json` has it in `code` of each event `StepFinished` that did not pass, `check --json` in `code` of
 each `Found` that warns or stands in the way, and `run` prints it below the error. A code keeps its meaning from version to

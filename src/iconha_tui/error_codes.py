@@ -31,12 +31,12 @@ class Code(StrEnum):
     USAGE = (
         "usage",
         "The command was given an argument that it cannot work with.",
-        "Correct the command line; `--help` describes it.",
+        "Correct the command line; its help page describes it.",
     )
     NOT_CONFIRMED = (
         "not_confirmed",
         "A run without a terminal can ask nobody for confirmation.",
-        "Look at `iconha-tui plan`, then add --yes.",
+        "Read the plan first, then add --yes.",
     )
     CANCELLED = (
         "cancelled",
@@ -87,7 +87,7 @@ class Code(StrEnum):
     AWS_PROFILE_UNKNOWN = (
         "aws_profile_unknown",
         "The AWS profile does not exist.",
-        "Choose another profile in the credentials stage, or create it with `aws configure`.",
+        "Choose another profile in the credentials stage, or add it to the AWS config file.",
     )
     AWS_PROFILE_UNUSABLE = (
         "aws_profile_unusable",
@@ -112,7 +112,7 @@ class Code(StrEnum):
     AWS_SESSION_EXPIRED = (
         "aws_session_expired",
         "The sign-in to AWS has expired.",
-        "Sign in again (`aws sso login --profile NAME`), or type new keys in the credentials stage.",
+        "Sign in again with the AWS CLI, or type new keys in the credentials stage.",
     )
     AWS_CLOCK_WRONG = (
         "aws_clock_wrong",

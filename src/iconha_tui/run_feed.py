@@ -62,7 +62,7 @@ class RunFeed:
     def follow_with(self, stages: Sequence[Stage]) -> None:
         """Has further stages follow the run that goes on."""
         self._cluster.controller.follow_with(stages)
-        self._cluster.runs.run_through = True
+        self._cluster.runs.follow_with(stages)
 
     def survey(self) -> None:
         """Looks at all stages up to the first that is not done, and brings what is known."""

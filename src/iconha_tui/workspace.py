@@ -194,10 +194,11 @@ class Workspace:
 
     def run_through(self) -> None:
         cluster, stages = self.cluster, self._host.stages
-        if self._feed is None or cluster is None or not cluster.runs.busy or cluster.runs.stopping:
+        if self._feed is None or cluster is None or not cluster.runs.is_run or cluster.runs.stopping:
             return
-        at = [stage.name for stage in stages].index(cluster.runs.requested_last)
-        self._feed.follow_with(stages[at + 1 :])
+        last = [stage.name for stage in stages].index(cluster.runs.requested[-1].name)
+        if stages[last + 1 :]:
+            self._feed.follow_with(stages[last + 1 :])
 
     def survey(self) -> None:
         if self._feed is not None and self.cluster is not None and not self.cluster.read_only:

@@ -164,6 +164,7 @@ def test_a_session_asks_once_whatever_becomes_of_its_clients(sts: Sts, profile: 
     session.use(spec.model_copy(update={"aws": spec.aws.model_copy(update={"region": "eu-west-1"})}))
     session.ctx.cloud.call("sts", "get_caller_identity")
     assert operator.asked == [DEVICE]
+    session.save()
     kept = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert kept
     assert not [path for path in kept if RIGHT.encode() in path.read_bytes() or b"rolesecret" in path.read_bytes()]

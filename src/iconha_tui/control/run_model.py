@@ -67,11 +67,12 @@ class RunModel:
     """What the runs of a cluster have come to.
 
     progress: the journal's fold. runs: each stage's last run here. trouble: what stopped a stage's run before it could say so
-    itself (a lock, a disk). current: the stage that runs or is looked at, "" while nothing goes on. run_through: the stages
-    after the current one follow, or were to follow before one failed. stopping: "" until the run is asked to stop; then that it
-    stops, and what becomes of a long command. checking: it is a preflight that goes on. findings: of the last one, as far as it
-    came; complete: it has looked at everything; precedes_run: it was made for one. held: the run that its findings keep from
-    beginning. looks: what probes have found, as far as the facts of it still hold. draft: the spec as it is typed now.
+    itself (a lock, a disk). current: the stage that runs or is looked at, "" while nothing goes on. requested: the stages
+    that were last asked for; run_through: those after the current one follow, or were to follow before one failed.
+    stopping: "" until the run is asked to stop; then that it stops, and what becomes of a long command. checking: it is a
+    preflight that goes on. findings: of the last one, as far as it came; complete: it has looked at everything; precedes_run: it
+    was made for one. held: the run that its findings keep from beginning. looks: what probes have found, as far as the facts of
+    it still hold. draft: the spec as it is typed now.
 
     changed: something is to be drawn anew. began: a stage's run begins. preflight_began: a preflight of a run does.
     ended: what went on has ended, and how.
@@ -88,6 +89,7 @@ class RunModel:
         self.trouble: dict[str, Trouble] = {}
         self.current = self._last = ""
         self.run_through = False
+        self.requested: tuple[Stage, ...] = ()
         self.stopping = ""
         self.checking = self.complete = self.precedes_run = False
         self.findings: list[Found] = []
@@ -113,9 +115,19 @@ class RunModel:
         return self.runs.get(self.current)
 
     @property
-    def requested_last(self) -> str:
-        """The last stage of the request that runs."""
-        return self._request.stages[-1].name if self._request else self.current
+    def is_run(self) -> bool:
+        """Whether what goes on is a run, and no survey or preflight alone."""
+        return self._request is not None
+
+    def after(self, stage: Stage) -> tuple[Stage, ...]:
+        """The stages that were asked for to come after this one."""
+        names = [each.name for each in self.requested]
+        return self.requested[names.index(stage.name) + 1 :] if stage.name in names else ()
+
+    def follow_with(self, stages: Sequence[Stage]) -> None:
+        """Further stages follow those that were asked for."""
+        self.requested += tuple(stages)
+        self.run_through = True
 
     @property
     def last(self) -> str:
@@ -128,6 +140,7 @@ class RunModel:
         """A run of a request begins, under a spec. checked: first by a preflight."""
         first = request.stages[0].name
         self._reached = 0.0
+        self.requested = request.stages
         self.run_through, self.held = len(request.stages) > 1, None
         self.trouble.pop(first, None)
         self._begin(first, spec, request)
@@ -250,7 +263,8 @@ class RunModel:
 
     def _hold(self) -> None:
         """The run that was to follow a preflight does not: it waits for the operator's word."""
-        self.held = self._request
+        if self._request is not None:
+            self.held = replace(self._request, stages=self.requested)
 
     # What it comes to
 

@@ -387,8 +387,10 @@ class StageScreen(ReadingScreen):
 
         def answered(skip: bool | None) -> None:
             if skip:
-                stages = self._onward if self._cluster.runs.run_through else [self.stage]
-                self._run(stages, self.last_run.skip | {step.id})
+                runs = self._cluster.runs
+                self._run(
+                    [self.stage, *(runs.after(self.stage) if runs.run_through else ())], self.last_run.skip | {step.id}
+                )
 
         question = f"{step.skip}\n\nThe step is noted as skipped; the next run of this stage tries it again."
         self.app.push_screen(
@@ -535,7 +537,7 @@ class StageScreen(ReadingScreen):
             self.last_run,
             self.wizard.moment(),
             left=runs.forecast(self.stage).words() if self.last_run.state == "running" else "",
-            run_through=runs.run_through and self.stage is not self.wizard.stages[-1],
+            run_through=runs.run_through and bool(runs.after(self.stage)),
             stopping=runs.stopping,
             problem=self.form.problem,
             unapplied=runs.state(self.stage.name) == "changed",
