@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from iconha_tui.control.observers import Observers
@@ -51,6 +52,8 @@ class Workspace:
         self._feed: RunFeed | None = None
         self._questions: RunQuestions | None = None
         self._vaults: dict[str, Vault] = {}
+        self._closed: Future[None] | None = None
+        """Done when the cluster that was closed last is free."""
         self._let_keys_go: Callable[[], None] = lambda: None
 
     # A cluster
@@ -73,13 +76,14 @@ class Workspace:
             self._app.notify("A stage is running. F9 stops it.", severity="warning")
             return
         self.save()
-        before = self._written()
+        before = self._closed
         questions = RunQuestions(self._app, self._given_up, self.stop)
 
         def work() -> OpenCluster:
             from iconha_tui.control.open_cluster import OpenCluster
 
-            before()
+            if before is not None:  # its spec is written, and it can be opened again
+                before.result()
             spec = spec_of()
             return OpenCluster.open(
                 self._host.store, spec, self._host.stages, self._look, lambda: self._session_for(spec, questions.ask)
@@ -113,10 +117,6 @@ class Workspace:
             self._app.notify(cluster.read_only, title="To look at only", severity="warning", timeout=15)
         self.opened(cluster)
 
-    def _written(self) -> Callable[[], object]:
-        """Waits, in a thread, until the spec of the cluster that is open is written."""
-        return self.cluster.written().result if self.cluster is not None else lambda: None
-
     def _session_for(self, spec: Spec, confirm: ConfirmHostKey) -> Session:
         session = self._new_session(self._host.store, spec, confirm)
         session.ctx.vault = self._vaults.get(spec.name, session.ctx.vault)
@@ -146,7 +146,7 @@ class Workspace:
             self._questions = None
         if cluster is not None:
             cluster.save(self._cannot_write)
-            cluster.close()
+            self._closed = cluster.close()
 
     def rename(self, name: str, new: str, done: Callable[[], object]) -> None:
         def renamed() -> None:

@@ -43,9 +43,9 @@ async def test_the_code_is_asked_in_a_field_and_the_run_goes_on_with_it(
         assert isinstance(app.screen, MfaCode), "it is not taken before it is whole"
         await shows(pilot, "An MFA code has six digits.")
         await hurry(pilot, "2", "7", "enter")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         assert isinstance(app.screen, StageScreen)
-        assert app.live.progress.stage("instances").state == "done"
+        assert app.cluster.runs.progress.stage("instances").state == "done"
     assert world.codes == [CODE]
     kept = [path for path in store.root.rglob("*") if path.is_file()]
     assert kept
@@ -58,12 +58,12 @@ async def test_who_gives_no_code_stops_the_run(wizard: Make, world: World, store
     async with app.run_test() as pilot:
         await asked(pilot, world)
         await press(pilot, "4", key)
-        await until(pilot, lambda: not app.busy)
-        assert app.live.progress.stage("instances").state == "cancelled"
+        await until(pilot, lambda: not app.work.busy)
+        assert app.cluster.runs.progress.stage("instances").state == "cancelled"
         assert isinstance(app.screen, StageScreen)
         world.device = ""
         await run_stage(pilot)
-        assert app.live.progress.stage("instances").state == "done"
+        assert app.cluster.runs.progress.stage("instances").state == "done"
     assert world.codes == []
 
 
@@ -71,9 +71,9 @@ async def test_a_question_of_a_run_that_is_stopped_goes_away(wizard: Make, world
     app = wizard()
     async with app.run_test() as pilot:
         await asked(pilot, world)
-        app.live.stop()
-        await until(pilot, lambda: not app.busy and isinstance(app.screen, StageScreen))
-        assert app.live.progress.stage("instances").state == "cancelled"
+        app.work.stop()
+        await until(pilot, lambda: not app.work.busy and isinstance(app.screen, StageScreen))
+        assert app.cluster.runs.progress.stage("instances").state == "cancelled"
 
 
 async def test_the_program_ends_at_the_question(wizard: Make, world: World) -> None:
@@ -90,7 +90,7 @@ async def test_a_list_asks_too_also_after_a_run_was_stopped(wizard: Make, world:
     async with app.run_test(size=(120, 40)) as pilot:
         await asked(pilot, world)
         await press(pilot, "escape")
-        await until(pilot, lambda: not app.busy)
+        await until(pilot, lambda: not app.work.busy)
         await press(pilot, "f7", "f2")
         next(field for field in app.screen.query(Field) if field.path == "aws.region").go()
         await press(pilot, "f6")
@@ -105,8 +105,8 @@ async def test_a_host_key_is_asked_about_also_after_a_run_was_stopped(wizard: Ma
     async with app.run_test() as pilot:
         await asked(pilot, world)
         await press(pilot, "escape")
-        await until(pilot, lambda: not app.busy)
-        node = app.session.ctx.node("PRep-01")  # type: ignore[union-attr]
+        await until(pilot, lambda: not app.work.busy)
+        node = app.cluster.session.ctx.node("PRep-01")
         world.ask_key.add("PRep-01")
         look = asyncio.ensure_future(asyncio.to_thread(node.run, ("cat", "/etc/corosync/corosync.conf")))
         await until(pilot, lambda: isinstance(app.screen, HostKey))

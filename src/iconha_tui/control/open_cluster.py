@@ -91,12 +91,13 @@ class OpenCluster:
             raise
         return cls(session, stages, progress, look)
 
-    def close(self) -> None:
-        """Ends what goes on, and gives up the right to change the spec, once it is written."""
+    def close(self) -> Future[None]:
+        """Ends what goes on, and gives up the right to change the spec, once it is written: then the returned is done."""
         self.controller.stop()
         self.session.close()
-        self._writer.submit(self._release)
+        released = self._writer.submit(self._release)
         self._writer.shutdown(wait=False)
+        return released
 
     def _release(self) -> None:
         if self.session.editing is not None:
@@ -178,10 +179,6 @@ class OpenCluster:
             failed(trouble)
         except Exception as error:
             failed(unforeseen(error))
-
-    def written(self) -> Future[None]:
-        """Is done when everything is written that was to be written so far."""
-        return self._writer.submit(lambda: None)
 
     # Its runs
 
