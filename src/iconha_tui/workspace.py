@@ -54,7 +54,7 @@ class Workspace:
         self._vaults: dict[str, Vault] = {}
         self._closed: Future[None] | None = None
         """Done when the cluster that was closed last is free."""
-        self._let_keys_go: Callable[[], None] = lambda: None
+        self._opening = False
 
     # A cluster
 
@@ -75,6 +75,9 @@ class Workspace:
         if self.busy:
             self._app.notify("A stage is running. F9 stops it.", severity="warning")
             return
+        if self._opening:  # two clicks: of two that are opened, one would never be closed
+            return
+        self._opening = True
         self.save()
         before = self._closed
         questions = RunQuestions(self._app, self._given_up, self.stop)
@@ -89,15 +92,16 @@ class Workspace:
                 self._host.store, spec, self._host.stages, self._look, lambda: self._session_for(spec, questions.ask)
             )
 
-        self._let_keys_go()  # of a cluster that was being opened, which is heard of no more
-        self._let_keys_go = self._host.hold_keys()
+        let_keys_go = self._host.hold_keys()
 
         def opened(cluster: OpenCluster) -> None:
+            self._opening = False
             self._opened(questions, cluster)
-            self._let_keys_go()
+            let_keys_go()
 
         def failed(trouble: Trouble) -> None:
-            self._let_keys_go()
+            self._opening = False
+            let_keys_go()
             self._host.tell(trouble)
 
         in_background(self._app, work, opened, failed, group="open")

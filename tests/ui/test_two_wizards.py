@@ -137,3 +137,22 @@ async def test_a_key_that_is_typed_before_the_list_is_there_acts_when_it_is(wiza
         assert "Saved clusters" not in text(app)
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(app.screen, Resume) and not app.work.busy)
+
+
+async def test_of_two_that_are_opened_at_once_the_first_is_and_the_other_stays_free(wizard: Make, store: Store) -> None:
+    """Two clicks in a row."""
+    for name in ("icon", "other"):
+        store.save(Spec(name=name))
+    app = wizard()
+    async with app.run_test() as pilot:
+        await shows(pilot, "Saved clusters")
+        app.work.open_named("icon")
+        app.work.open_named("other")
+        await at_first_stage(pilot)
+        assert app.cluster.name == "icon"
+        store.edit("other").release()
+        await press(pilot, "escape")
+        await until(pilot, lambda: isinstance(app.screen, Welcome))
+        app.work.open_named("other")
+        await at_first_stage(pilot)
+        assert (app.cluster.name, app.cluster.read_only) == ("other", "")
