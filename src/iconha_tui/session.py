@@ -206,12 +206,6 @@ class Session:
         )
 
 
-def warm_up() -> None:
-    """Imports what the first call and the first connection need (most of a second), while nobody waits for it."""
-    import iconha_tui.cloud.client
-    import iconha_tui.remote.pool  # noqa: F401
-
-
 def why_not_reachable(host: str, port: int) -> str:
     """Why a TCP connection to host:port does not come about within 5 s; "" when it does."""
     try:

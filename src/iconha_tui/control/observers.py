@@ -27,6 +27,3 @@ class Observers(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         for hear in tuple(self._heard):
             hear(*args, **kwargs)
-
-    def __bool__(self) -> bool:
-        return bool(self._heard)
