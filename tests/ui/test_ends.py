@@ -100,7 +100,7 @@ async def test_the_next_new_cluster_has_the_region_and_profile_of_the_last(
         await press(pilot, "f7", "n", "enter")
         await until(pilot, lambda: app.work.is_open and app.cluster.name == "icon")
         assert (app.cluster.draft.aws.region, app.cluster.draft.aws.profile) == ("eu-west-3", "work")
-    assert Config(config).region == "eu-west-3"
+        await until(pilot, lambda: Config(config).region == "eu-west-3")
 
 
 # Welcome

@@ -363,7 +363,8 @@ async def test_motion_can_be_turned_off(app: IconhaApp) -> None:
         assert not app.focused.cursor_blink
         assert app.animation_level == "none"
         assert any(command.title == "Turn motion on" for command in app.get_system_commands(app.screen))
-    assert "motion = false" in app.config.file.read_text()
+        file = app.config.file
+        await until(pilot, lambda: file.exists() and "motion = false" in file.read_text())
 
 
 def test_textual_animations_none_means_no_motion(wizard: Make, monkeypatch: pytest.MonkeyPatch) -> None:

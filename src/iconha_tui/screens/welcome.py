@@ -160,11 +160,13 @@ class Welcome(WizardScreen):
 
     def on_mount(self) -> None:
         self._list.display = False
-        self._let_keys_go = self.wizard.hold_keys()  # they are for the list
+        self._let_keys_go = self.wizard.hold_keys()
         self.call_after_refresh(self._look)
 
     def on_screen_resume(self) -> None:
         if self._painted:
+            self._let_keys_go()
+            self._let_keys_go = self.wizard.hold_keys()  # they are for the list as it is now
             self._look()
 
     @property
